@@ -1,0 +1,6 @@
+export type { DataType, Tensor, TensorType } from '../base/index.ts'
+export * from './builder.ts'
+export * from './codec.ts'
+export * from './graph.ts'
+export * from './node.ts'
+export * from './types.ts'
