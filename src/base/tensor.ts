@@ -65,11 +65,19 @@ export const bytesOf = (view: View): Uint8Array => new Uint8Array(view.buffer, v
 
 /** A float32 tensor over `values` (not copied when it is a Float32Array). */
 export const float32 = (dims: readonly number[], values: Float32Array | readonly number[]): Tensor =>
-  checked({ type: 'float32', dims, bytes: bytesOf(values instanceof Float32Array ? values : Float32Array.from(values)) })
+  checked({
+    type: 'float32',
+    dims,
+    bytes: bytesOf(values instanceof Float32Array ? values : Float32Array.from(values)),
+  })
 
 /** A float64 tensor over `values`. */
 export const float64 = (dims: readonly number[], values: Float64Array | readonly number[]): Tensor =>
-  checked({ type: 'float64', dims, bytes: bytesOf(values instanceof Float64Array ? values : Float64Array.from(values)) })
+  checked({
+    type: 'float64',
+    dims,
+    bytes: bytesOf(values instanceof Float64Array ? values : Float64Array.from(values)),
+  })
 
 /** An int64 tensor over `values`; numbers must be whole. */
 export const int64 = (dims: readonly number[], values: BigInt64Array | readonly (number | bigint)[]): Tensor =>

@@ -58,7 +58,9 @@ export class GraphBuilder {
     options: { name?: string; domain?: string } = {},
   ): string[] {
     const name = options.name ?? this.fresh(opType)
-    const names = Array.from({ length: outputs }, (_, i) => this.fresh(outputs === 1 ? `${opType}_out` : `${opType}_out${i}`))
+    const names = Array.from({ length: outputs }, (_, i) =>
+      this.fresh(outputs === 1 ? `${opType}_out` : `${opType}_out${i}`),
+    )
     this.#nodes.push(makeNode(opType, inputs, names, attributes, { ...options, name }))
     return names
   }

@@ -44,7 +44,9 @@ export const makeNode = (
 /** How a person finds a node: its name, or else its first output. */
 export const nodeLabel = (node: Node): string => node.name || node.outputs.find((name) => name !== '') || node.opType
 
-const read = <T extends Attribute['type']>(node: Node, name: string, type: T) => {
+type Valued<T extends Attribute['type']> = Extract<Attribute, { type: T }>
+
+const read = <T extends Attribute['type']>(node: Node, name: string, type: T): Valued<T>['value'] | undefined => {
   const found = node.attributes.get(name)
   if (found === undefined) return undefined
   if (!hasType(found, type))
@@ -54,8 +56,7 @@ const read = <T extends Attribute['type']>(node: Node, name: string, type: T) =>
   return found.value
 }
 
-const hasType = <T extends Attribute['type']>(found: Attribute, type: T): found is Extract<Attribute, { type: T }> =>
-  found.type === type
+const hasType = <T extends Attribute['type']>(found: Attribute, type: T): found is Valued<T> => found.type === type
 
 /** INT as a number: values past ±2^53 (ONNX's "to the end") are clamped there. */
 export const clampInt = (value: bigint): number =>
