@@ -1,5 +1,5 @@
 import { EspalierError, type Tensor } from '../base/index.ts'
-import type { Attribute, Graph, Node } from './types.ts'
+import type { Attribute, AttributeValues, Graph, Node } from './types.ts'
 
 /**
  * An attribute as a person writes it: a whole number is INT, a list of them INTS, text STRING, a tensor TENSOR.
@@ -44,9 +44,7 @@ export const makeNode = (
 /** How a person finds a node: its name, or else its first output. */
 export const nodeLabel = (node: Node): string => node.name || node.outputs.find((name) => name !== '') || node.opType
 
-type Valued<T extends Attribute['type']> = Extract<Attribute, { type: T }>
-
-const read = <T extends Attribute['type']>(node: Node, name: string, type: T): Valued<T>['value'] | undefined => {
+const read = <T extends Attribute['type']>(node: Node, name: string, type: T): AttributeValues[T] | undefined => {
   const found = node.attributes.get(name)
   if (found === undefined) return undefined
   if (!hasType(found, type))
@@ -56,7 +54,10 @@ const read = <T extends Attribute['type']>(node: Node, name: string, type: T): V
   return found.value
 }
 
-const hasType = <T extends Attribute['type']>(found: Attribute, type: T): found is Valued<T> => found.type === type
+const hasType = <T extends Attribute['type']>(
+  found: { type: string; value: unknown },
+  type: T,
+): found is { type: T; value: AttributeValues[T] } => found.type === type
 
 /** INT as a number: values past ±2^53 (ONNX's "to the end") are clamped there. */
 export const clampInt = (value: bigint): number =>

@@ -1,19 +1,25 @@
 import type { DataType, Tensor } from '../base/index.ts'
 
-/** An attribute's value, tagged with ONNX's own type names. Integers are bigint because ONNX's are 64 bits wide. */
-export type Attribute =
-  | { readonly type: 'FLOAT'; readonly value: number }
-  | { readonly type: 'INT'; readonly value: bigint }
-  | { readonly type: 'STRING'; readonly value: Uint8Array }
-  | { readonly type: 'TENSOR'; readonly value: Tensor }
-  | { readonly type: 'GRAPH'; readonly value: Graph }
-  | { readonly type: 'FLOATS'; readonly value: readonly number[] }
-  | { readonly type: 'INTS'; readonly value: readonly bigint[] }
-  | { readonly type: 'STRINGS'; readonly value: readonly Uint8Array[] }
-  | { readonly type: 'TENSORS'; readonly value: readonly Tensor[] }
-  | { readonly type: 'GRAPHS'; readonly value: readonly Graph[] }
+/** What each kind of attribute holds, by ONNX's own type names. Integers are bigint because ONNX's are 64 bits wide. */
+export type AttributeValues = {
+  FLOAT: number
+  INT: bigint
+  STRING: Uint8Array
+  TENSOR: Tensor
+  GRAPH: Graph
+  FLOATS: readonly number[]
+  INTS: readonly bigint[]
+  STRINGS: readonly Uint8Array[]
+  TENSORS: readonly Tensor[]
+  GRAPHS: readonly Graph[]
   /** A reference to an attribute of the enclosing function, or a kind kept but not interpreted (sparse, type protos). */
-  | { readonly type: 'OPAQUE'; readonly value: unknown }
+  OPAQUE: object
+}
+
+/** An attribute: a value tagged with its kind. */
+export type Attribute = {
+  [T in keyof AttributeValues]: { readonly type: T; readonly value: AttributeValues[T] }
+}[keyof AttributeValues]
 
 /** One call of an operator. '' among `inputs` or `outputs` is an optional one left out. */
 export type Node = {
