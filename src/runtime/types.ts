@@ -1,5 +1,5 @@
 import type { Tensor } from '../base/index.ts'
-import type { Model } from '../onnx/index.ts'
+import type { Model, ValueInfo } from '../onnx/index.ts'
 
 /** How a session runs. Defaults are each engine's own. */
 export type SessionOptions = {
@@ -16,15 +16,31 @@ export type Values = { readonly [name: string]: Tensor }
 export type Session = {
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
-  /** Runs the graph; every output unless `fetches` names some. The tensors returned are the caller's to keep. */
+  /**
+   * Type and dimensions of every input and output, as the engine infers them: a name where a dimension is free, type
+   * 'undefined' where the value is not a tensor. The engine does not tell an unknown rank from a scalar, so such values
+   * carry no `dims`.
+   */
+  readonly valueInfo: ReadonlyMap<string, ValueInfo>
+  /**
+   * Runs the graph; every output that is a tensor unless `fetches` names some. The tensors returned are the caller's to
+   * keep. Feeds are read in place where their memory allows it, so they must not change before the promise settles.
+   * @throws EspalierError naming the input that is missing, unknown, or of the wrong type or shape.
+   */
   run(feeds: Values, fetches?: readonly string[]): Promise<Values>
-  /** Frees the engine's memory; the session cannot run after it. */
+  /** Waits for runs under way, then frees the engine's memory; the session cannot run after it. Safe to call twice. */
   close(): Promise<void>
 }
+
+/**
+ * What can be opened: a model, the bytes of an ONNX file, or where the file lies (a URL in a browser), which is the way
+ * for files past protobuf's 2 GiB with external data beside them.
+ */
+export type ModelSource = Model | Uint8Array | { readonly path: string }
 
 /** An engine that runs ONNX models: ONNX Runtime native in Node, or ONNX Runtime Web in the browser and in Node. */
 export type Runtime = {
   readonly name: 'node' | 'web'
   /** @throws EspalierError naming the node or operator when the engine refuses the model. */
-  open(model: Model | Uint8Array, options?: SessionOptions): Promise<Session>
+  open(model: ModelSource, options?: SessionOptions): Promise<Session>
 }

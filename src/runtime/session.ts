@@ -1,0 +1,124 @@
+import type * as Ort from 'onnxruntime-common'
+import { byteLengthOf, EspalierError, type Tensor, UnsupportedError, UsageError } from '../base/index.ts'
+import { encodeModel, type ValueInfo } from '../onnx/index.ts'
+import { engineError } from './errors.ts'
+import { type Engine, fromEngine, toEngine } from './tensors.ts'
+import type { ModelSource, Runtime, Session, SessionOptions, Values } from './types.ts'
+
+/** A runtime over one of ONNX Runtime's JavaScript engines; `load` is called when a session is first opened. */
+export const runtimeOver = (name: Runtime['name'], load: (options: SessionOptions) => Promise<Engine>): Runtime => ({
+  name,
+  async open(model, options = {}) {
+    const { threads } = options
+    if (threads !== undefined && !(Number.isInteger(threads) && threads > 0))
+      throw new UsageError(`threads must be a whole number above 0, not ${threads}`)
+    const engine = await load(options)
+    return sessionOf(engine, await create(engine, model, options))
+  },
+})
+
+/** Only fatal errors are logged: the engine's warnings would go straight to stderr, and its errors are thrown anyway. */
+const quiet = { logSeverityLevel: 4 } as const
+
+const create = async (engine: Engine, source: ModelSource, options: SessionOptions): Promise<Ort.InferenceSession> => {
+  const settings: Ort.InferenceSession.SessionOptions = {
+    ...quiet,
+    graphOptimizationLevel: options.optimization ?? 'all',
+    ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
+  }
+  try {
+    if ('path' in source) return await engine.InferenceSession.create(source.path, settings)
+    const bytes = source instanceof Uint8Array ? source : encodeModel(source)
+    return await engine.InferenceSession.create(bytes, settings)
+  } catch (error) {
+    throw engineError(error, 'open the model')
+  }
+}
+
+const sessionOf = (engine: Engine, native: Ort.InferenceSession): Session => {
+  const inputs = new Map(native.inputMetadata.map((value) => [value.name, infoOf(value)]))
+  const outputs = new Map(native.outputMetadata.map((value) => [value.name, infoOf(value)]))
+  const running = new Set<Promise<unknown>>()
+  let closing: Promise<void> | undefined
+
+  const run = async (feeds: Values, fetches?: readonly string[]): Promise<Values> => {
+    if (closing) throw new EspalierError('the session is closed', { remedy: 'open the model again' })
+    checkFeeds(feeds, inputs)
+    const wanted = fetches ?? [...outputs.values()].filter(isTensor).map((output) => output.name)
+    checkFetches(wanted, outputs)
+    if (wanted.length === 0) return {}
+    const given = Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, toEngine(engine, name, t)]))
+    const work = native.run(given, wanted, quiet)
+    running.add(work)
+    try {
+      const results = await work
+      return Object.fromEntries(wanted.map((name) => [name, fromEngine(name, results)]))
+    } catch (error) {
+      throw engineError(error, 'run the model')
+    } finally {
+      running.delete(work)
+    }
+  }
+
+  return {
+    inputs: [...inputs.keys()],
+    outputs: [...outputs.keys()],
+    valueInfo: new Map([...inputs, ...outputs]),
+    run,
+    close() {
+      closing ??= Promise.allSettled(running).then(() => native.release())
+      return closing
+    },
+  }
+}
+
+const infoOf = (value: Ort.InferenceSession.ValueMetadata): ValueInfo => {
+  if (!value.isTensor) return { name: value.name, type: 'undefined' }
+  const dims = value.shape.map((dim) => (dim === '' ? null : dim))
+  return { name: value.name, type: value.type, ...(dims.length > 0 ? { dims } : {}) }
+}
+
+const isTensor = (value: ValueInfo) => value.type !== 'undefined'
+
+const checkFetches = (fetches: readonly string[], outputs: ReadonlyMap<string, ValueInfo>): void => {
+  for (const name of fetches) {
+    const output = outputs.get(name)
+    if (!output) throw new UsageError(`the model has no output '${name}'; its outputs are ${list(outputs.keys())}`)
+    if (!isTensor(output))
+      throw new UnsupportedError(`output '${name}' is not a tensor, and only tensors can be fetched`)
+  }
+}
+
+/** Says what is wrong with the feeds in this library's words, before the engine sees them. */
+const checkFeeds = (feeds: Values, inputs: ReadonlyMap<string, ValueInfo>): void => {
+  for (const name of Object.keys(feeds))
+    if (!inputs.has(name))
+      throw new UsageError(`the model has no input '${name}'; its inputs are ${list(inputs.keys())}`)
+  for (const input of inputs.values()) {
+    const tensor = feeds[input.name]
+    if (tensor === undefined) throw new UsageError(`input '${input.name}' is missing; it takes ${typeText(input)}`)
+    checkFeed(tensor, input)
+  }
+}
+
+const checkFeed = (tensor: Tensor, input: ValueInfo): void => {
+  if (!isTensor(input))
+    throw new UnsupportedError(`input '${input.name}' takes a sequence, map or optional, and only tensors can be fed`)
+  if (tensor.type !== input.type)
+    throw new UsageError(`input '${input.name}' takes ${typeText(input)} and was given ${tensor.type}`)
+  const given = `[${tensor.dims.join(', ')}]`
+  const fits =
+    input.dims === undefined ||
+    (input.dims.length === tensor.dims.length &&
+      input.dims.every((dim, axis) => typeof dim !== 'number' || dim === tensor.dims[axis]))
+  if (!fits) throw new UsageError(`input '${input.name}' takes ${typeText(input)} and was given shape ${given}`)
+  if (tensor.type !== 'string' && tensor.bytes.byteLength !== byteLengthOf(tensor))
+    throw new UsageError(
+      `input '${input.name}' has ${tensor.bytes.byteLength} bytes where ${tensor.type} ${given} takes ${byteLengthOf(tensor)}`,
+    )
+}
+
+const typeText = ({ type, dims }: ValueInfo): string =>
+  dims === undefined ? type : `${type} [${dims.map((dim) => dim ?? '?').join(', ')}]`
+
+const list = (names: Iterable<string>): string => [...names].map((name) => `'${name}'`).join(', ') || 'none'
