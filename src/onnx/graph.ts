@@ -1,5 +1,5 @@
-import type { Tensor } from '../base/index.ts'
-import { subgraphsOf, tensorOf } from './node.ts'
+import { float32, int64, type Tensor } from '../base/index.ts'
+import { subgraphsOf } from './node.ts'
 import type { Graph, Model, Node } from './types.ts'
 
 /** An empty graph. */
@@ -81,17 +81,48 @@ export const consumersOf = (graph: Graph): Map<string, Node[]> => {
   return consumers
 }
 
-/** Turns Constant nodes into initializers, so that weights stored either way are treated alike. In place. */
-export const liftConstants = (graph: Graph): void => {
+/**
+ * Turns Constant nodes into initializers, so that weights stored either way are treated alike; in subgraphs too, each into
+ * its own graph's. In place. A subgraph's output stays a node, since not every runtime takes an initializer there.
+ */
+export const liftConstants = (graph: Graph): void => liftFrom(graph, new Set())
+
+const liftFrom = (graph: Graph, fixed: ReadonlySet<string>): void => {
   graph.nodes = graph.nodes.filter((node) => {
-    const tensor = node.opType === 'Constant' && node.domain === '' ? constantOf(node) : undefined
-    if (tensor) graph.initializers.set(node.outputs[0]!, tensor)
+    for (const inner of subgraphsOf(node)) liftFrom(inner, new Set(inner.outputs.map((value) => value.name)))
+    const [name] = node.outputs
+    if (node.opType !== 'Constant' || node.domain !== '' || node.outputs.length !== 1) return true
+    if (!name || fixed.has(name) || graph.initializers.has(name)) return true
+    const tensor = constantOf(node)
+    if (tensor) graph.initializers.set(name, tensor)
     return !tensor
   })
 }
 
-/** The tensor a Constant node's `value` attribute holds. */
-const constantOf = (node: Node): Tensor | undefined => tensorOf(node, 'value')
+/** The tensor a Constant node makes, whichever attribute holds it; undefined for sparse and unknown kinds. */
+export const constantOf = (node: Node): Tensor | undefined => {
+  const [attribute] = node.attributes.values()
+  if (!attribute || node.attributes.size !== 1) return undefined
+  const none = new Uint8Array(0)
+  switch (attribute.type) {
+    case 'TENSOR':
+      return attribute.value
+    case 'FLOAT':
+      return float32([], [attribute.value])
+    case 'FLOATS':
+      return float32([attribute.value.length], attribute.value)
+    case 'INT':
+      return int64([], [attribute.value])
+    case 'INTS':
+      return int64([attribute.value.length], attribute.value)
+    case 'STRING':
+      return { type: 'string', dims: [], bytes: none, strings: [attribute.value] }
+    case 'STRINGS':
+      return { type: 'string', dims: [attribute.value.length], bytes: none, strings: attribute.value }
+    default:
+      return undefined
+  }
+}
 
 /** Removes nodes whose outputs nothing reads, then initializers nothing reads. In place. */
 export const removeDead = (graph: Graph): void => {

@@ -18,7 +18,12 @@ export type AttributeValues = {
 
 /** An attribute: a value tagged with its kind. */
 export type Attribute = {
-  [T in keyof AttributeValues]: { readonly type: T; readonly value: AttributeValues[T] }
+  [T in keyof AttributeValues]: {
+    readonly type: T
+    readonly value: AttributeValues[T]
+    /** What the file said beyond this (doc string, a tensor's name): written back unchanged. */
+    readonly extra?: unknown
+  }
 }[keyof AttributeValues]
 
 /** One call of an operator. '' among `inputs` or `outputs` is an optional one left out. */
@@ -49,12 +54,15 @@ export type ValueInfo = {
 /** A graph: plain data, edited in place by the functions of `graph.ts`. Nodes stand in topological order. */
 export type Graph = {
   name: string
+  /** What must be fed. Initializers are not among them, even where the file lists them as inputs too. */
   inputs: ValueInfo[]
   outputs: ValueInfo[]
   /** Shapes recorded for intermediate values, by name. */
   valueInfo: Map<string, ValueInfo>
   nodes: Node[]
   initializers: Map<string, Tensor>
+  /** Initializers the file also lists as inputs, which a caller may override by feeding them. Written back as such. */
+  defaults?: string[]
   extra?: unknown
 }
 
