@@ -10,7 +10,7 @@ export class GraphBuilder {
   readonly graph: Graph
   #taken: Set<string>
   #scope: string
-  #nodes: Node[]
+  #nodes: Node[] | undefined
   #shared = new Map<string, string>()
 
   /**
@@ -18,7 +18,7 @@ export class GraphBuilder {
    * @param scope put before every fresh name, as in `scope/Conv_1`
    * @param nodes the list appended to; the graph's own unless another is given
    */
-  constructor(graph: Graph, scope = '', nodes: Node[] = graph.nodes) {
+  constructor(graph: Graph, scope = '', nodes?: Node[]) {
     this.graph = graph
     this.#scope = scope
     this.#nodes = nodes
@@ -26,7 +26,7 @@ export class GraphBuilder {
       ...graph.inputs.map((value) => value.name),
       ...graph.initializers.keys(),
       ...graph.nodes.flatMap((node) => [node.name, ...node.outputs, ...node.inputs]),
-      ...nodes.flatMap((node) => [node.name, ...node.outputs, ...node.inputs]),
+      ...(nodes ?? []).flatMap((node) => [node.name, ...node.outputs, ...node.inputs]),
     ])
   }
 
@@ -61,7 +61,8 @@ export class GraphBuilder {
     const names = Array.from({ length: outputs }, (_, i) =>
       this.fresh(outputs === 1 ? `${opType}_out` : `${opType}_out${i}`),
     )
-    this.#nodes.push(makeNode(opType, inputs, names, attributes, { ...options, name }))
+    const list = this.#nodes ?? this.graph.nodes
+    list.push(makeNode(opType, inputs, names, attributes, { ...options, name }))
     return names
   }
 

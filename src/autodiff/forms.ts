@@ -1,0 +1,34 @@
+import { float, floatOf, type Graph, intOf, type Node } from '../onnx/index.ts'
+
+/** An initializer the forward pass of training replaces (a running statistic), and the value that replaces it. */
+export type Update = { readonly initializer: string; readonly value: string }
+
+/**
+ * Turns a graph into its training form, in place: BatchNormalization uses the statistics of the batch and reports the
+ * running ones it would go on with (opset ≥ 14, `training_mode`).
+ * A node exported in training mode already is left as it is.
+ */
+export const trainForm = (graph: Graph, fresh: (hint: string) => string): Update[] =>
+  graph.nodes
+    .filter(isBatchNormalization)
+    .map((node) => {
+      node.attributes.set('training_mode', { type: 'INT', value: 1n })
+      node.attributes.set('momentum', float(floatOf(node, 'momentum', 0.9)))
+      for (const output of [1, 2]) node.outputs[output] ||= fresh(['', 'running_mean', 'running_var'][output]!)
+      return node
+    })
+    .flatMap(updatesOf)
+
+/** Turns a graph into its inference form, in place: BatchNormalization uses the running statistics. */
+export const evalForm = (graph: Graph): void => {
+  for (const node of graph.nodes)
+    if (isBatchNormalization(node) && intOf(node, 'training_mode', 0) !== 0) {
+      node.attributes.delete('training_mode')
+      node.outputs.length = 1
+    }
+}
+
+const isBatchNormalization = (node: Node) => node.opType === 'BatchNormalization' && node.domain === ''
+
+const updatesOf = (node: Node): Update[] =>
+  [1, 2].map((output) => ({ initializer: node.inputs[output + 2]!, value: node.outputs[output]! }))

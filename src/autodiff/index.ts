@@ -1,0 +1,6 @@
+export * from './backward.ts'
+export * from './forms.ts'
+export * from './loss.ts'
+export * from './parity.ts'
+export * from './trainable.ts'
+export * from './training.ts'

@@ -1,0 +1,130 @@
+import { dataTypes, sizeOf, type Tensor, type TensorType, UnsupportedError, UsageError } from '../base/index.ts'
+import { copyModel, GraphBuilder, type Model, opsetOf, removeDead, upgradeOpset } from '../onnx/index.ts'
+import { constants, type Runtime, trace } from '../runtime/index.ts'
+import { backward } from './backward.ts'
+import { evalForm, trainForm, type Update } from './forms.ts'
+import { type LossName, lossNamed } from './loss.ts'
+import { checkTrainable, trainableInitializers } from './trainable.ts'
+
+export type TrainingGraphOptions = {
+  /** Runs the graph once to learn every shape. */
+  readonly runtime: Runtime
+  /** The shape of every input for one batch: a training graph is made for fixed shapes. */
+  readonly inputs: { readonly [input: string]: readonly number[] }
+  readonly loss?: LossName
+  /** The value the loss reads; the graph's first output unless said. */
+  readonly output?: string
+  /** Initializers to differentiate by; `trainableInitializers` unless said. */
+  readonly trainable?: readonly string[]
+  /** 'train' uses the batch's statistics in BatchNormalization, 'eval' the running ones. */
+  readonly mode?: 'train' | 'eval'
+}
+
+/** One step's computation as plain ONNX operators: forward, loss and every gradient. */
+export type TrainingGraph = {
+  readonly model: Model
+  /** Input that takes the labels or the target values. */
+  readonly target: string
+  readonly targetType: TensorType
+  /** Output holding the scalar loss. */
+  readonly loss: string
+  /** Output holding what the loss reads: the network's answer. */
+  readonly output: string
+  /** Output holding ∂loss/∂parameter, by parameter; the parameters are inputs of the graph under their own names. */
+  readonly gradients: ReadonlyMap<string, string>
+  /** Running statistics: inputs under their own names too, with the output that replaces them after a step. */
+  readonly updates: readonly Update[]
+}
+
+/** Opset the training graph is raised to: BatchNormalization's training mode needs 14, the rules are written for 17. */
+const trainingOpset = 17
+
+/**
+ * Turns an inference graph into a training graph for one batch shape.
+ * @throws UnsupportedError when a node between a trainable weight and the loss has no gradient.
+ */
+export const trainingGraph = async (original: Model, options: TrainingGraphOptions): Promise<TrainingGraph> => {
+  const model = upgradeOpset(copyModel(original), trainingOpset)
+  const { graph } = model
+  const trainable = options.trainable ?? trainableInitializers(graph)
+  checkTrainable(graph, trainable)
+
+  const builder = new GraphBuilder(graph)
+  const updates = (options.mode ?? 'train') === 'train' ? trainForm(graph, (hint) => builder.fresh(hint)) : []
+  if (options.mode === 'eval') evalForm(graph)
+  fixInputs(model, options.inputs)
+
+  const output = options.output ?? graph.outputs[0]?.name
+  if (output === undefined) throw new UsageError('the model has no output to take a loss of')
+  const loss = lossNamed(options.loss ?? 'cross-entropy')
+  graph.outputs = [{ name: output, type: 'float32' }]
+  removeDead(graph)
+  const feeds = zeros(options.inputs, graph.inputs)
+  const outputType = (await trace(options.runtime, model, feeds)).get(output)
+  if (!outputType) throw new UsageError(`the model has no value '${output}' to take a loss of`)
+  const targetType: TensorType =
+    loss.target === 'labels'
+      ? { type: 'int64', dims: outputType.dims.filter((_, axis) => axis !== 1) }
+      : { type: 'float32', dims: outputType.dims }
+  const target = builder.fresh(loss.target)
+  graph.inputs.push({ name: target, type: targetType.type, dims: [...targetType.dims] })
+  const lossValue = loss.build(builder, output, target, outputType.dims)
+  graph.outputs.push({ name: lossValue, type: 'float32', dims: [] })
+
+  const types = await trace(options.runtime, model, { ...feeds, [target]: zero(targetType) })
+  const variables = new Set([...trainable, ...updates.map((update) => update.initializer)])
+  const fixed = [...graph.initializers].filter(([name]) => !variables.has(name))
+  const computed = await constants(options.runtime, model, { shapes: types, variables })
+  const gradients = backward({
+    nodes: [...graph.nodes],
+    builder: new GraphBuilder(graph, 'gradient'),
+    opset: opsetOf(model),
+    types,
+    constants: new Map([...fixed, ...computed]),
+    seeds: new Map([[lossValue, builder.scalar(1)]]),
+    wanted: new Set(trainable),
+  })
+  if (gradients.size === 0)
+    throw new UnsupportedError('the loss depends on no trainable initializer', {
+      remedy: 'check --freeze, --train-only and the output the loss is taken of',
+    })
+
+  const moving = updates.filter((update) => graph.initializers.has(update.initializer))
+  for (const name of [...gradients.keys(), ...moving.map((update) => update.initializer)]) {
+    const { type, dims } = graph.initializers.get(name)!
+    graph.initializers.delete(name)
+    if (!graph.inputs.some((input) => input.name === name)) graph.inputs.push({ name, type, dims: [...dims] })
+  }
+  for (const name of [...gradients.values(), ...moving.map((update) => update.value)])
+    graph.outputs.push({ name, type: 'float32' })
+  graph.valueInfo.clear()
+  removeDead(graph)
+  return { model, target, targetType, loss: lossValue, output, gradients, updates: moving }
+}
+
+/** Writes the batch's shape into the graph's inputs, in place. */
+const fixInputs = (model: Model, inputs: TrainingGraphOptions['inputs']) => {
+  for (const input of model.graph.inputs) {
+    if (model.graph.initializers.has(input.name)) continue
+    const dims = inputs[input.name]
+    if (!dims)
+      throw new UsageError(`no shape given for input '${input.name}'`, {
+        remedy: `the model's inputs are ${model.graph.inputs.map((i) => i.name).join(', ')}`,
+      })
+    input.dims = [...dims]
+  }
+}
+
+const zeros = (inputs: TrainingGraphOptions['inputs'], infos: Model['graph']['inputs']) =>
+  Object.fromEntries(
+    infos.flatMap(({ name, type }) => {
+      const dims = inputs[name]
+      return dims ? [[name, zero({ type, dims })]] : []
+    }),
+  )
+
+const zero = ({ type, dims }: TensorType): Tensor => ({
+  type,
+  dims,
+  bytes: new Uint8Array((sizeOf(dims) * dataTypes[type].bits) / 8),
+})
