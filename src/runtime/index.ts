@@ -1,1 +1,5 @@
+export * from './cache.ts'
+export * from './constants.ts'
+export { type Latency, type MeasureOptions, measureLatency } from './measure.ts'
+export * from './trace.ts'
 export * from './types.ts'

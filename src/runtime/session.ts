@@ -1,6 +1,7 @@
 import type * as Ort from 'onnxruntime-common'
 import { byteLengthOf, EspalierError, type Tensor, UnsupportedError, UsageError } from '../base/index.ts'
-import { encodeModel, type ValueInfo } from '../onnx/index.ts'
+import { modelChunks } from '../onnx/encode.ts'
+import type { Model, ValueInfo } from '../onnx/index.ts'
 import { engineError } from './errors.ts'
 import { type Engine, fromEngine, toEngine } from './tensors.ts'
 import type { ModelSource, Runtime, Session, SessionOptions, Values } from './types.ts'
@@ -28,11 +29,38 @@ const create = async (engine: Engine, source: ModelSource, options: SessionOptio
   }
   try {
     if ('path' in source) return await engine.InferenceSession.create(source.path, settings)
-    const bytes = source instanceof Uint8Array ? source : encodeModel(source)
-    return await engine.InferenceSession.create(bytes, settings)
+    if (source instanceof Uint8Array) return await engine.InferenceSession.create(source, settings)
+    const { bytes, weights } = inPieces(source)
+    return await engine.InferenceSession.create(bytes, { ...settings, externalData: weights })
   } catch (error) {
     throw engineError(error, 'open the model')
   }
+}
+
+/**
+ * A model's bytes without its large initializers, which the engine reads from where they are as if they were files beside
+ * it: no second copy is made to hand them over, and protobuf's limit of 2 GiB does not apply.
+ */
+const inPieces = (model: Model) => {
+  const weights: { path: string; data: Uint8Array }[] = []
+  const { parts } = modelChunks(model, (tensor, name) => {
+    const length = tensor.bytes.byteLength
+    if (length < 4096 || model.graph.initializers.get(name) !== tensor) return undefined
+    const path = `weights-${weights.length}`
+    weights.push({ path, data: tensor.bytes })
+    return { location: path, offset: 0, length }
+  })
+  return { bytes: joinedBytes(parts), weights }
+}
+
+const joinedBytes = (parts: readonly Uint8Array[]): Uint8Array => {
+  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.byteLength, 0))
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.byteLength
+  }
+  return bytes
 }
 
 const sessionOf = (engine: Engine, native: Ort.InferenceSession): Session => {

@@ -34,7 +34,10 @@ const elements = {
   uint4: Uint8Array,
 } satisfies { [T in DataType]?: Elements }
 
-const passes = (type: DataType): type is keyof typeof elements => type in elements
+const isNumeric = (type: DataType): type is keyof typeof elements => type in elements
+
+/** Whether tensors of a type can be handed to the engine and back. */
+export const passes = (type: DataType): boolean => type === 'string' || isNumeric(type)
 
 const utf8 = { encode: new TextEncoder(), decode: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }) }
 
@@ -42,7 +45,7 @@ const utf8 = { encode: new TextEncoder(), decode: new TextDecoder('utf-8', { fat
 export const toEngine = (engine: Engine, name: string, tensor: Tensor): Ort.Tensor => {
   const dims = [...tensor.dims]
   if (tensor.type === 'string') return new engine.Tensor('string', textsOf(name, tensor), dims)
-  if (!passes(tensor.type))
+  if (!isNumeric(tensor.type))
     throw new UnsupportedError(
       `input '${name}' is ${tensor.type}, which ONNX Runtime cannot be given from JavaScript`,
       {

@@ -1,0 +1,79 @@
+import type { DataType, Tensor } from '../base/index.ts'
+import { copyModel, type Model } from '../onnx/index.ts'
+import { untransferableType } from './errors.ts'
+import type { Runtime, Session, Values } from './types.ts'
+
+/** A session opened once to learn something about a model, and the weights it must be fed. */
+type Probe = { readonly session: Session; readonly weights: Values }
+
+/**
+ * Opens a model for a single run. Large float32 initializers become inputs, fed from the memory they are in: nothing is
+ * written or copied for them, and no size limit of the file format applies. Where an operator insists on a constant, the
+ * model is opened as it is.
+ */
+export const openProbe = async (runtime: Runtime, model: Model): Promise<Probe> => {
+  const { fed, weights } = withWeightsFed(model)
+  if (Object.keys(weights).length === 0) return { session: await openPlain(runtime, model), weights: {} }
+  try {
+    return { session: await openPlain(runtime, fed), weights }
+  } catch (error) {
+    if (untransferableType(error) !== undefined) throw error
+    return { session: await openPlain(runtime, model), weights: {} }
+  }
+}
+
+const openPlain = (runtime: Runtime, model: Model) => runtime.open(model, { optimization: 'disabled' })
+
+/** Small float initializers stay: scales, epsilons and the like are what operators want constant. */
+const isLarge = (tensor: Tensor) => tensor.type === 'float32' && tensor.bytes.byteLength > 4096
+
+const withWeightsFed = (model: Model): { fed: Model; weights: Values } => {
+  const fed = copyModel(model)
+  const { inputs, initializers } = fed.graph
+  const declared = new Set(inputs.map((input) => input.name))
+  const weights: Record<string, Tensor> = {}
+  for (const [name, tensor] of [...initializers].filter(([, tensor]) => isLarge(tensor))) {
+    weights[name] = tensor
+    initializers.delete(name)
+    if (!declared.has(name)) inputs.push({ name, type: tensor.type, dims: [...tensor.dims] })
+  }
+  return { fed, weights }
+}
+
+/** A copy that computes only the named values, of whatever type the engine infers. */
+export const withOutputs = (model: Model, names: readonly string[]): Model => {
+  const copy = copyModel(model)
+  copy.graph.valueInfo = new Map()
+  copy.graph.outputs = names.map((name) => ({ name, type: 'undefined' }))
+  return copy
+}
+
+/**
+ * The element types of values, by the engine's own inference; values that are not tensors are left out. A type the engine
+ * cannot pass to JavaScript makes it refuse the model with that type's number, so halving the names finds whose it is.
+ */
+export const valueTypes = async (
+  runtime: Runtime,
+  model: Model,
+  names: readonly string[],
+): Promise<Map<string, DataType>> => {
+  const types = new Map<string, DataType>()
+  const look = async (some: readonly string[]): Promise<void> => {
+    if (some.length === 0) return
+    try {
+      const { session } = await openProbe(runtime, withOutputs(model, some))
+      for (const name of some) {
+        const type = session.valueInfo.get(name)?.type
+        if (type !== undefined && type !== 'undefined') types.set(name, type)
+      }
+      await session.close()
+    } catch (error) {
+      const type = untransferableType(error)
+      if (type === undefined) throw error
+      if (some.length === 1) for (const name of some) types.set(name, type)
+      else for (const half of [some.slice(0, some.length >> 1), some.slice(some.length >> 1)]) await look(half)
+    }
+  }
+  await look(names)
+  return types
+}

@@ -1,0 +1,57 @@
+import { int64Of, type TensorType, UnsupportedError } from '../base/index.ts'
+import { GraphBuilder, type Model } from '../onnx/index.ts'
+import { openProbe, valueTypes, withOutputs } from './probe.ts'
+import { passes } from './tensors.ts'
+import type { Runtime, Values } from './types.ts'
+
+/**
+ * The type and shape of every value of a model's graph when it runs on `feeds`: inputs, initializers and what its nodes
+ * make, in that order. Found by running it once with a `Shape` node behind each value, so exact for any operator the
+ * engine runs. Values that are not tensors, and those inside subgraphs, are left out.
+ */
+export const trace = async (runtime: Runtime, model: Model, feeds: Values): Promise<Map<string, TensorType>> => {
+  refuseInputs(model)
+  const traced = new Map<string, TensorType>()
+  for (const { name } of model.graph.inputs) {
+    const tensor = feeds[name]
+    if (tensor) traced.set(name, { type: tensor.type, dims: tensor.dims })
+  }
+  for (const [name, { type, dims }] of model.graph.initializers) if (!traced.has(name)) traced.set(name, { type, dims })
+
+  const computed = model.graph.nodes.flatMap((node) => node.outputs.filter((name) => name !== ''))
+  const types = await valueTypes(runtime, model, computed)
+  const shapes = await shapesOf(runtime, model, feeds, [...types.keys()])
+  for (const [name, type] of types) {
+    const dims = shapes.get(name)
+    if (dims) traced.set(name, { type, dims })
+  }
+  return traced
+}
+
+/** The shapes of values in one run. */
+const shapesOf = async (
+  runtime: Runtime,
+  model: Model,
+  feeds: Values,
+  names: readonly string[],
+): Promise<Map<string, number[]>> => {
+  const probe = withOutputs(model, [])
+  if (!probe.opsets.has('') && !probe.opsets.has('ai.onnx')) probe.opsets.set('', 17)
+  const b = new GraphBuilder(probe.graph, 'trace')
+  const shapeNames = names.map((name) => b.op('Shape', [name]))
+  probe.graph.outputs = shapeNames.map((name) => ({ name, type: 'int64' }))
+  const { session, weights } = await openProbe(runtime, probe)
+  try {
+    const shapes = await session.run({ ...weights, ...feeds })
+    return new Map(names.map((name, i) => [name, Array.from(int64Of(shapes[shapeNames[i]!]!), Number)]))
+  } finally {
+    await session.close()
+  }
+}
+
+/** An input of a type the engine cannot be given is said at once, by name. */
+const refuseInputs = (model: Model): void => {
+  for (const { name, type, extra } of model.graph.inputs)
+    if (!model.graph.initializers.has(name) && extra === undefined && !passes(type))
+      throw new UnsupportedError(`input '${name}' is ${type}, which ONNX Runtime cannot be given from JavaScript`)
+}
