@@ -30,37 +30,48 @@ const typesByNumber = new Map<number, DataType>(
     .map((name) => [dataTypes[name].onnx, name]),
 )
 
-/** Drops call paths, error codes and the engine's source lines: what is left says what is wrong. */
-const tidy = (message: string): string =>
-  message
-    .replace(/^.*?ERROR_MESSAGE: /s, '')
-    .replace(
-      /(?:\/|[A-Z]:\\)\S+\.(?:cc|cpp|h|hpp):\d+ .*?(?:\([^()]*(?:\([^()]*\)[^()]*)*\)|(?=:))( const)?(?: \[with .*?\])?:? ?/g,
-      '',
-    )
-    .replace(/\s+/g, ' ')
+/** Drops error codes, the engine's source lines with the C++ signature after them, and preambles that only say where. */
+const tidy = (message: string): string => {
+  const text = message.replace(/^.*?ERROR_MESSAGE: /s, '').replace(/\s+/g, ' ')
+  const source = /(?:\/|[A-Z]:\\)[^\s:]+\.(?:cc|cpp|hpp|h):\d+ /.exec(text)
+  const own = source ? withoutSignature(text.slice(source.index + source[0].length)) : text
+  return own
+    .replace(/^Non-zero status code returned while running \S+ node\. Name:'[^']*' Status Message: /, '')
+    .replace(/^This is an invalid model\. In Node, .* , Error /, '')
     .trim()
+}
 
-/** Where the engine's usual wordings name a node: at load, when a kernel is missing, and while running. */
-const wordings: readonly { readonly pattern: RegExp; readonly node?: number; readonly operator?: number }[] = [
-  { pattern: /while running (\S+) node\. Name:'([^']*)'/, operator: 1, node: 2 },
-  { pattern: /find an implementation for (\S+?)\(\d+\) node with name '([^']*)'/, operator: 1, node: 2 },
-  { pattern: /In Node, \("([^"]*)", (\w+),/, node: 1, operator: 2 },
-  { pattern: /Node:? ?\(([^)]*)\) Op \((\w+)\)/, node: 1, operator: 2 },
-  { pattern: /Optype \((\w+)\) bound to different types .* in node \(([^)]*)\)/, operator: 1, node: 2 },
-  { pattern: /of operator \((\w+)\) in node \(([^)]*)\)/, operator: 1, node: 2 },
-  { pattern: /output arg \([^)]*\) of node \(([^)]*)\)/, node: 1 },
-  { pattern: /(?:Fatal error: |No Op registered for )([\w.:]+)/, operator: 1 },
+/** `void ns::Class::Method(type, type) const what went wrong` without its signature. */
+const withoutSignature = (text: string): string => {
+  const start = /^[^()]*::[^()]*(?=\()/.exec(text)
+  if (!start) return text
+  let depth = 0
+  for (let i = start[0].length; i < text.length; i++) {
+    if (text[i] === '(') depth++
+    if (text[i] === ')' && --depth === 0) return text.slice(i + 1).replace(/^ const /, ' ')
+  }
+  return text
+}
+
+/** How the engine names a node, operator or value: at load, when a kernel is missing, and while running. */
+const wordings: readonly RegExp[] = [
+  /while running (?<operator>\S+) node\. Name:'(?<node>[^']*)'/,
+  /find an implementation for (?<operator>\S+?)\(\d+\) node with name '(?<node>[^']*)'/,
+  /In Node, \("(?<node>[^"]*)", (?<operator>\w+),/,
+  /Node:? ?\((?<node>[^)]*)\) Op \((?<operator>\w+)\)/,
+  /Optype \((?<operator>\w+)\) bound to different types .* in node \((?<node>[^)]*)\)/,
+  /of operator \((?<operator>\w+)\) in node \((?<node>[^)]*)\)/,
+  /output arg \([^)]*\) of node \((?<node>[^)]*)\)/,
+  /Node\((?<node>[^)]*)\) with schema/,
+  /No Op registered for (?<operator>[\w.:]+)/,
+  /Node input '(?<value>[^']*)' is not a graph input/,
 ]
 
 const placeIn = (message: string): ErrorPlace => {
-  for (const { pattern, node, operator } of wordings) {
-    const found = pattern.exec(message)
-    if (!found) continue
-    const place: ErrorPlace = {}
-    if (node !== undefined && found[node]) place.node = found[node]
-    if (operator !== undefined && found[operator]) place.operator = found[operator]
-    return place
+  for (const wording of wordings) {
+    const { node, operator, value } = wording.exec(message)?.groups ?? {}
+    if (node || operator || value)
+      return { ...(node ? { node } : {}), ...(operator ? { operator } : {}), ...(value ? { value } : {}) }
   }
   return {}
 }
