@@ -1,0 +1,15 @@
+import { convCases } from './conv.ts'
+import { matmulCases } from './matmul.ts'
+import { normalizationCases } from './normalization.ts'
+import { poolingCases } from './pooling.ts'
+import type { OperatorCase } from './types.ts'
+
+export type * from './types.ts'
+
+/** The shared case table: every operator, every combination of attributes worth a line. */
+export const operatorCases: readonly OperatorCase[] = [
+  ...convCases,
+  ...matmulCases,
+  ...normalizationCases,
+  ...poolingCases,
+]

@@ -1,0 +1,4 @@
+import { convCases } from './cases/conv.ts'
+import { testGradients } from './testing/gradients.ts'
+
+testGradients(convCases)

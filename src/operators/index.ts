@@ -1,0 +1,25 @@
+import type { Node } from '../onnx/index.ts'
+import { conv } from './conv.ts'
+import { matmul } from './matmul.ts'
+import { normalization } from './normalization.ts'
+import { pooling } from './pooling.ts'
+import type { Operator } from './types.ts'
+
+export * from './types.ts'
+
+/** The operators' table: all this project knows about ONNX's operators, a row each. */
+export const operators = {
+  ...conv,
+  ...matmul,
+  ...normalization,
+  ...pooling,
+} satisfies Record<string, Operator>
+
+/** The operators that have a row. */
+export type OperatorName = keyof typeof operators
+
+const table: ReadonlyMap<string, Operator> = new Map(Object.entries(operators))
+
+/** The row of a node's operator; undefined for one this project does not know or of another domain. */
+export const operatorOf = (node: Node): Operator | undefined =>
+  node.domain === '' || node.domain === 'ai.onnx' ? table.get(node.opType) : undefined

@@ -1,0 +1,197 @@
+import { type DataType, messageOf, numbersOf, type Random, random, sizeOf, type Tensor } from '../../base/index.ts'
+import { GraphBuilder, type Model, makeGraph, makeModel, makeNode, type Node } from '../../onnx/index.ts'
+import { nodeRuntime } from '../../runtime/node.ts'
+import type { Session, Values } from '../../runtime/types.ts'
+import type { InputSpec, OperatorCase } from '../cases/types.ts'
+import { tensorLike } from '../helpers.ts'
+import { operatorOf } from '../index.ts'
+import type { GradientContext, NodeContext } from '../types.ts'
+
+/** A case made concrete: its node alone in a model, with tensors for its inputs. */
+export type OneNode = {
+  readonly model: Model
+  readonly node: Node
+  readonly values: ReadonlyMap<string, Tensor>
+  /** Inputs drawn at random, which the case's gradient and pruning tests vary. */
+  readonly drawn: readonly string[]
+}
+
+/** How far the rule's gradient of one input is from the measured one: ‖g − m‖ / max(‖g‖, ‖m‖), and both in full. */
+export type GradientError = {
+  readonly input: string
+  readonly type: DataType
+  readonly error: number
+  readonly given: readonly number[]
+  readonly measured: readonly number[]
+}
+
+const isTensor = (spec: InputSpec): spec is Tensor => 'bytes' in spec
+const isDims = (spec: InputSpec): spec is readonly number[] => Array.isArray(spec)
+
+const draw = (spec: Exclude<InputSpec, Tensor>, type: DataType, dice: Random): Tensor => {
+  if (isDims(spec)) return tensorLike(type, spec, Array.from({ length: sizeOf(spec) }, dice.normal))
+  const size = sizeOf(spec.dims)
+  if ('low' in spec)
+    return tensorLike(
+      type,
+      spec.dims,
+      Array.from({ length: size }, () => spec.low + (spec.high - spec.low) * dice.uniform()),
+    )
+  const ladder = Array.from({ length: size }, (_, i) => (i - Math.floor(size / 2) + 0.5) * spec.apart)
+  return tensorLike(type, spec.dims, dice.shuffle(ladder))
+}
+
+/** The model of a case, all float inputs of one type; the same seed draws the same numbers. */
+export const oneNode = (c: OperatorCase, type: DataType, seed = 1): OneNode => {
+  const dice = random(seed)
+  const graph = makeGraph(c.op)
+  const values = new Map<string, Tensor>()
+  const drawn: string[] = []
+  for (const [name, spec] of Object.entries(c.inputs)) {
+    if (spec === undefined) continue
+    const tensor = isTensor(spec) ? spec : draw(spec, type, dice)
+    values.set(name, tensor)
+    if (!isTensor(spec)) drawn.push(name)
+    if (isTensor(spec)) graph.initializers.set(name, tensor)
+    else graph.inputs.push({ name, type, dims: [...tensor.dims] })
+  }
+  const node = makeNode(
+    c.op,
+    Object.entries(c.inputs).map(([name, spec]) => (spec === undefined ? '' : name)),
+    Array.from({ length: c.outputs ?? 1 }, (_, i) => `out${i}`),
+    c.attributes ?? {},
+    { name: 'node', domain: c.domain ?? '' },
+  )
+  graph.nodes.push(node)
+  graph.outputs = node.outputs.map((name) => ({ name, type: 'undefined' as const }))
+  const model = makeModel(graph, { opset: c.opset ?? 17, irVersion: 10 })
+  if (c.domain) model.opsets.set(c.domain, 1)
+  return { model, node, values, drawn }
+}
+
+const feedsOf = (one: OneNode, changed: Values = {}): Values =>
+  Object.fromEntries(one.drawn.map((name) => [name, changed[name] ?? one.values.get(name)!]))
+
+/** Opens the case in double where the engine has the kernels, else in single precision. */
+const openEither = async (c: OperatorCase, seed: number): Promise<{ one: OneNode; session: Session; out: Values }> => {
+  let refusal: unknown
+  for (const type of ['float64', 'float32'] as const) {
+    const one = oneNode(c, type, seed)
+    try {
+      const session = await nodeRuntime.open(one.model, { threads: 1 })
+      return { one, session, out: await session.run(feedsOf(one)) }
+    } catch (error) {
+      refusal = error
+    }
+  }
+  throw new Error(`the engine runs ${c.op} (${c.name}) in neither precision: ${messageOf(refusal)}`)
+}
+
+/** What a rule may ask, answered from one run. */
+const contextOf = (c: OperatorCase, one: OneNode, out: Values): NodeContext => {
+  const find = (name: string) => {
+    const tensor = one.values.get(name) ?? out[name]
+    if (!tensor) throw new Error(`${c.op} (${c.name}): its rule asks for '${name}', which is not a value of the node`)
+    return tensor
+  }
+  return {
+    node: one.node,
+    opset: c.opset ?? 17,
+    dims: (name) => find(name).dims,
+    type: (name) => find(name).type,
+    constant: (name) => (one.drawn.includes(name) ? undefined : one.values.get(name)),
+  }
+}
+
+const dot = (a: readonly number[], b: readonly number[]) => a.reduce((total, x, i) => total + x * b[i]!, 0)
+const norm = (a: readonly number[]) => Math.sqrt(dot(a, a))
+
+/**
+ * Compares an operator's gradient rule with central differences. The loss is Σ c·output with random c, summed in double.
+ * Fourth-order stencil (8(f(h) − f(−h)) − (f(2h) − f(−2h))) / 12h: its error is h⁴f⁗′/30, so that a step large enough
+ * for single precision still leaves six digits.
+ */
+export const checkGradient = async (c: OperatorCase, seed = 1): Promise<readonly GradientError[]> => {
+  const { one, session, out } = await openEither(c, seed)
+  const type = one.values.get(one.drawn[0]!)!.type
+  const dice = random(seed + 1000)
+  const cotangents = new Map<number, Tensor>()
+  one.node.outputs.forEach((name, i) => {
+    const { dims, type: kind } = out[name]!
+    if ((c.loss === undefined || c.loss.includes(i)) && kind === type)
+      cotangents.set(i, tensorLike(type, dims, Array.from({ length: sizeOf(dims) }, dice.normal)))
+  })
+
+  const checked = c.checked ?? one.drawn
+  const given = await gradientsOf(c, one, out, cotangents, checked)
+
+  const loss = async (name: string, tensor: Tensor) => {
+    const values = await session.run(feedsOf(one, { [name]: tensor }))
+    let total = 0
+    for (const [i, cotangent] of cotangents)
+      total += dot(numbersOf(values[one.node.outputs[i]!]!), numbersOf(cotangent))
+    return total
+  }
+  const step = type === 'float64' ? 1e-3 : 2e-2
+  const errors: GradientError[] = []
+  for (const input of checked) {
+    const tensor = one.values.get(input)!
+    const center = numbersOf(tensor)
+    const measured: number[] = []
+    for (let i = 0; i < center.length; i++) {
+      const moved = (by: number) => loss(input, tensorLike(type, tensor.dims, center.with(i, center[i]! + by)))
+      const near = (await moved(step)) - (await moved(-step))
+      const far = (await moved(2 * step)) - (await moved(-2 * step))
+      measured.push((8 * near - far) / (12 * step))
+    }
+    const found = given.get(input)
+    const values = found ? numbersOf(found) : center.map(() => 0)
+    const shaped = found === undefined || found.dims.join() === tensor.dims.join()
+    const difference = norm(values.map((x, k) => x - measured[k]!))
+    const scale = Math.max(norm(values), norm(measured))
+    const error = !shaped || values.some(Number.isNaN) ? Number.POSITIVE_INFINITY : scale === 0 ? 0 : difference / scale
+    errors.push({ input, type, error, given: values, measured })
+  }
+  await session.close()
+  return errors
+}
+
+/** Runs the node and, appended to it, what its rule emits. */
+const gradientsOf = async (
+  c: OperatorCase,
+  one: OneNode,
+  out: Values,
+  cotangents: ReadonlyMap<number, Tensor>,
+  checked: readonly string[],
+): Promise<Map<string, Tensor>> => {
+  const rule = operatorOf(one.node)?.gradient
+  if (typeof rule !== 'function') throw new Error(`${c.op} (${c.name}) has no gradient rule`)
+  const { graph } = one.model
+  const grads = one.node.outputs.map((name, i) => (cotangents.has(i) ? `grad/${name}` : undefined))
+  for (const [i, tensor] of cotangents)
+    graph.inputs.push({ name: grads[i]!, type: tensor.type, dims: [...tensor.dims] })
+  const context: GradientContext = {
+    ...contextOf(c, one, out),
+    grads,
+    wants: (input) => checked.includes(one.node.inputs[input] ?? ''),
+    b: new GraphBuilder(graph, 'gradient'),
+  }
+  const names = rule(context)
+  const wanted = one.node.inputs.flatMap((input, i) => {
+    const name = names[i]
+    return checked.includes(input) && name !== undefined ? [{ input, name }] : []
+  })
+  // A gradient may be a value handed through: an Identity gives every one its own output.
+  graph.outputs = wanted.map(({ name }) => ({
+    name: context.b.op('Identity', [name]),
+    type: 'undefined' as const,
+  }))
+  const session = await nodeRuntime.open(one.model, { threads: 1 })
+  const feeds = Object.fromEntries([...cotangents].map(([i, tensor]) => [grads[i]!, tensor]))
+  const values = await session.run({ ...feedsOf(one), ...feeds })
+  await session.close()
+  return new Map(wanted.map(({ input }, i) => [input, values[graph.outputs[i]!.name]!]))
+}
+
+/** The largest error a case may show: rounding is all that is left in double, seven digits of it in single precision. */
+export const toleranceOf = ({ type }: GradientError): number => (type === 'float64' ? 1e-6 : 1e-3)
