@@ -1,0 +1,92 @@
+import { type LossName, type TrainingGraph, trainingGraph } from '../autodiff/index.ts'
+import { float32, float32Of, type Tensor } from '../base/index.ts'
+import type { Model } from '../onnx/index.ts'
+import type { Runtime, Session, Values } from '../runtime/index.ts'
+
+/** One batch as the graph takes it: the network's inputs by name and the labels or target values. */
+export type EngineBatch = { readonly inputs: Values; readonly target: Tensor }
+
+/** What a step found. `output` is the network's answer, [n, ...]. */
+export type StepResult = { readonly loss: number; readonly output: Tensor }
+
+/**
+ * Computes losses and gradients of a model whose weights live outside it. `weights` holds every trainable parameter and
+ * every running statistic; an optimizer changes the parameters between steps, the engine the statistics within one.
+ */
+export type Engine = {
+  readonly weights: ReadonlyMap<string, Float32Array>
+  /** The parameters among the weights. */
+  readonly trainable: readonly string[]
+  /** ∂loss/∂parameter of the last step, by parameter. */
+  readonly gradients: ReadonlyMap<string, Float32Array>
+  step(batch: EngineBatch): Promise<StepResult>
+  close(): Promise<void>
+}
+
+export type EngineOptions = {
+  readonly runtime: Runtime
+  readonly loss?: LossName
+  /** The value the loss reads; the graph's first output unless said. */
+  readonly output?: string
+  readonly trainable?: readonly string[]
+  /** 'train' uses the batch's statistics in BatchNormalization, 'eval' the running ones. */
+  readonly mode?: 'train' | 'eval'
+  /** Threads one operator may use. */
+  readonly threads?: number
+}
+
+/** A training graph made ready for one batch shape. */
+export type Prepared = { readonly graph: TrainingGraph; readonly session: Session }
+
+/** Makes the training graph of a batch's shape and opens it. */
+export const prepare = async (model: Model, options: EngineOptions, batch: EngineBatch): Promise<Prepared> => {
+  const { runtime, threads, ...rest } = options
+  const inputs = Object.fromEntries(Object.entries(batch.inputs).map(([name, { dims }]) => [name, dims]))
+  const graph = await trainingGraph(model, { runtime, ...rest, inputs })
+  return { graph, session: await runtime.open(graph.model, threads === undefined ? {} : { threads }) }
+}
+
+/** Copies of a model's float32 initializers: weights that can change while the model stays. */
+export const copyWeights = (model: Model, names: Iterable<string>): Map<string, Float32Array> =>
+  new Map(Array.from(names, (name) => [name, float32Of(model.graph.initializers.get(name)!).slice()]))
+
+/** Feeds of the weights a graph takes. */
+export const weightFeeds = (model: Model, weights: ReadonlyMap<string, Float32Array>): Values =>
+  Object.fromEntries(
+    [...weights].map(([name, values]) => [name, float32(model.graph.initializers.get(name)!.dims, values)]),
+  )
+
+/** An engine that runs whole batches in one session, opened anew for each batch shape it meets. */
+export const openEngine = async (model: Model, options: EngineOptions, example: EngineBatch): Promise<Engine> => {
+  const prepared = new Map<string, Prepared>()
+  const shapeOf = (batch: EngineBatch) =>
+    JSON.stringify(Object.entries(batch.inputs).map(([name, t]) => [name, t.dims]))
+  const preparedFor = async (batch: EngineBatch) => {
+    const key = shapeOf(batch)
+    const found = prepared.get(key) ?? (await prepare(model, options, batch))
+    prepared.set(key, found)
+    return found
+  }
+
+  const first = (await preparedFor(example)).graph
+  const trainable = [...first.gradients.keys()]
+  const weights = copyWeights(model, [...trainable, ...first.updates.map((update) => update.initializer)])
+  const gradients = new Map<string, Float32Array>(trainable.map((name) => [name, new Float32Array(weights.get(name)!.length)]))
+  const feeds = weightFeeds(model, weights)
+
+  return {
+    weights,
+    trainable,
+    gradients,
+    async step(batch) {
+      const { graph, session } = await preparedFor(batch)
+      const results = await session.run({ ...feeds, ...batch.inputs, [graph.target]: batch.target })
+      for (const [name, output] of graph.gradients) gradients.set(name, float32Of(results[output]!))
+      for (const { initializer, value } of graph.updates) weights.get(initializer)!.set(float32Of(results[value]!))
+      return { loss: float32Of(results[graph.loss]!)[0]!, output: results[graph.output]! }
+    },
+    async close() {
+      await Promise.all([...prepared.values()].map(({ session }) => session.close()))
+    },
+  }
+}
