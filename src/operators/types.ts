@@ -60,7 +60,16 @@ export type AxisContext = NodeContext & {
   freeze(ref: AxisRef, reason: string): void
   /** Indices may go, but the outputs then differ from masking (LayerNorm's statistics). */
   approximate(ref: AxisRef, reason: string): void
+  /**
+   * Of several readings only one can hold: a merged axis [H·d] may lose whole blocks of d, or the same index of every block.
+   * The caller keeps the first one whose axes nothing else freezes, and the first of all when every one is frozen; a caller
+   * without this function gets the first.
+   */
+  choose?(readings: readonly AxisReading[]): void
 }
+
+/** One way to read an operator: the axes that may lose indices under it, and the facts that then hold. */
+export type AxisReading = { readonly axes: readonly AxisRef[]; state(): void }
 
 export type AxisRule = (a: AxisContext) => void
 
