@@ -1,7 +1,13 @@
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { writeFileAtomic } from '../base/files.ts'
 import { EspalierError, messageOf, type Tensor } from '../base/index.ts'
 import { decodeSafetensors, type Safetensors, safetensorsChunks } from './safetensors.ts'
+
+/** How many bytes a file has, or undefined when there is no such file (a folder is none). */
+export const fileSize = async (path: string): Promise<number | undefined> => {
+  const found = await stat(path).catch(() => undefined)
+  return found?.isFile() ? found.size : undefined
+}
 
 /** A whole file's bytes, past the 2 GiB that one read can give. */
 export const readBytes = async (path: string): Promise<Uint8Array> => {
