@@ -1,6 +1,8 @@
 import { open, stat } from 'node:fs/promises'
 import { writeFileAtomic } from '../base/files.ts'
 import { EspalierError, messageOf, type Tensor } from '../base/index.ts'
+import { type FileKind, kindOf } from './detect.ts'
+import { decodeNpy, decodeNpz, encodeNpy, encodeNpz } from './numpy.ts'
 import { decodeSafetensors, type Safetensors, safetensorsChunks } from './safetensors.ts'
 
 /** How many bytes a file has, or undefined when there is no such file (a folder is none). */
@@ -45,3 +47,42 @@ export const writeSafetensors = (
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> => writeFileAtomic(path, safetensorsChunks(tensors, metadata))
+
+/** Reads a .npy file. @throws FormatError or UnsupportedError naming the file. */
+export const readNpy = async (path: string): Promise<Tensor> => decodeNpy(await readBytes(path), { file: path })
+
+/** Writes a .npy file, whole or not at all. */
+export const writeNpy = (path: string, tensor: Tensor): Promise<void> => writeFileAtomic(path, encodeNpy(tensor))
+
+/** Reads every array of an .npz archive. @throws FormatError or UnsupportedError naming the file and array. */
+export const readNpz = async (path: string): Promise<Map<string, Tensor>> =>
+  decodeNpz(await readBytes(path), { file: path })
+
+/** Writes an .npz archive, whole or not at all. */
+export const writeNpz = (
+  path: string,
+  tensors: ReadonlyMap<string, Tensor>,
+  options: { compress?: boolean } = {},
+): Promise<void> => writeFileAtomic(path, encodeNpz(tensors, options))
+
+/**
+ * What kind of file this is, by its content: reads its two ends only. The prefix of a TensorFlow checkpoint, which is no
+ * file, and its parts that cannot be told by content (`.data-…`, `.meta`) are known by the index beside them.
+ */
+export const kindOfFile = async (path: string): Promise<FileKind | undefined> => {
+  const index = `${path.replace(/\.(meta|data-\d{5}-of-\d{5})$/, '')}.index`
+  if ((await fileSize(index)) !== undefined) return 'tensorflow-checkpoint'
+  const size = await fileSize(path)
+  if (size === undefined)
+    throw new EspalierError('there is no such file', { place: { file: path }, remedy: 'check the path' })
+  const file = await open(path)
+  try {
+    const part = async (at: number, length: number) => {
+      const { buffer, bytesRead } = await file.read(new Uint8Array(length), 0, length, at)
+      return buffer.subarray(0, bytesRead)
+    }
+    return kindOf({ head: await part(0, Math.min(size, 4096)), tail: await part(Math.max(0, size - 8), 8), size })
+  } finally {
+    await file.close()
+  }
+}

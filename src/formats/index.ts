@@ -1,1 +1,3 @@
+export * from './detect.ts'
+export * from './numpy.ts'
 export * from './safetensors.ts'

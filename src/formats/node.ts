@@ -1,0 +1,3 @@
+export * from './file.ts'
+export * from './index.ts'
+export * from './tensorflow.ts'

@@ -1,0 +1,181 @@
+import { type UnzipFileInfo, unzipSync, zipSync } from 'fflate'
+import {
+  byteLengthOf,
+  type DataType,
+  dataTypes,
+  FormatError,
+  messageOf,
+  sizeOf,
+  type Tensor,
+  UnsupportedError,
+} from '../base/index.ts'
+
+/** NumPy's type codes, without the byte order, and our types. */
+const typeOf: ReadonlyMap<string, DataType> = new Map([
+  ['f2', 'float16'],
+  ['f4', 'float32'],
+  ['f8', 'float64'],
+  ['i1', 'int8'],
+  ['i2', 'int16'],
+  ['i4', 'int32'],
+  ['i8', 'int64'],
+  ['u1', 'uint8'],
+  ['u2', 'uint16'],
+  ['u4', 'uint32'],
+  ['u8', 'uint64'],
+  ['b1', 'bool'],
+  ['c8', 'complex64'],
+  ['c16', 'complex128'],
+])
+const codeOf: ReadonlyMap<DataType, string> = new Map([...typeOf].map(([code, type]) => [type, code]))
+
+const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59] as const // \x93NUMPY
+
+export const startsLikeNpy = (bytes: Uint8Array): boolean => magic.every((byte, i) => bytes[i] === byte)
+
+/** What is read, for errors: the file, and the array's name inside an archive. */
+export type NumpySource = { file?: string; array?: string }
+
+const placeOf = ({ file, array }: NumpySource) => ({
+  ...(file === undefined ? {} : { file }),
+  ...(array === undefined ? {} : { value: array }),
+})
+
+/**
+ * Reads an array saved by `numpy.save`, of format version 1, 2 or 3. The tensor is a view of `bytes` when the file holds
+ * row-major little-endian elements, as it usually does, and a rearranged copy otherwise.
+ * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+ * @throws UnsupportedError for arrays of objects, strings or records; FormatError for a damaged file.
+ */
+export const decodeNpy = (bytes: Uint8Array, source: NumpySource = {}): Tensor => {
+  const place = placeOf(source)
+  const fail = (what: string): never => {
+    throw new FormatError(`not a valid .npy array: ${what}`, { place, remedy: 'save it again with numpy.save' })
+  }
+  if (!startsLikeNpy(bytes) || bytes.length < 10) fail('it does not begin as one')
+  const version = bytes[6]!
+  if (version < 1 || version > 3) fail(`format version ${version} is unknown`)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const start = version === 1 ? 10 : 12
+  if (bytes.length < start) fail('its header is cut short')
+  const length = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true)
+  if (start + length > bytes.length) fail('its header is cut short')
+  // Versions 1 and 2 write the header in latin1, version 3 in UTF-8; they differ only in the names of record fields.
+  const header = new TextDecoder(version === 3 ? 'utf-8' : 'latin1').decode(bytes.subarray(start, start + length))
+
+  const descr = /'descr'\s*:\s*'([^']*)'/.exec(header)?.[1]
+  const order = /'fortran_order'\s*:\s*(True|False)/.exec(header)?.[1]
+  const shape = /'shape'\s*:\s*\(([\d\s,]*)\)/.exec(header)?.[1]
+  if (descr === undefined && /'descr'\s*:\s*\[/.test(header))
+    throw new UnsupportedError('an array of records is no tensor', {
+      place,
+      remedy: 'save each field as its own array',
+    })
+  if (descr === undefined || order === undefined || shape === undefined)
+    return fail('its header does not tell descr, fortran_order and shape')
+
+  const type = typeOf.get(descr.slice(1))
+  if (!type || !'<>|='.includes(descr[0]!))
+    throw new UnsupportedError(
+      /^\W?O/.test(descr) ? 'an array of Python objects cannot be read' : `arrays of type '${descr}' are no tensors`,
+      { place, remedy: 'convert it with astype to a number type and save it again' },
+    )
+  const dims = shape
+    .split(',')
+    .filter((dim) => dim.trim() !== '')
+    .map(Number)
+  const size = dims.reduce((product, dim) => product * (dim || 1), 1)
+  const wanted = byteLengthOf({ type, dims })
+  if (!Number.isSafeInteger(size * 16) || bytes.length - start - length !== wanted)
+    fail(`shape (${dims.join(', ')}) of '${descr}' and ${bytes.length - start - length} bytes of data do not agree`)
+
+  const stored = bytes.subarray(start + length)
+  const native = descr[0] === '>' ? swapped(stored, type) : stored
+  return { type, dims, bytes: order === 'True' && dims.length > 1 ? rowMajor(native, type, dims) : native }
+}
+
+/**
+ * An array as `numpy.load` reads it: format version 1, row-major, little-endian.
+ * @throws UnsupportedError for a type NumPy has no name for (bfloat16, 8-bit floats, packed integers, strings).
+ */
+export const encodeNpy = (tensor: Tensor, source: NumpySource = {}): Uint8Array => {
+  const code = codeOf.get(tensor.type)
+  if (code === undefined)
+    throw new UnsupportedError(`NumPy has no ${tensor.type} type`, {
+      place: placeOf(source),
+      remedy: 'convert it or save it as safetensors',
+    })
+  const dims = tensor.dims.length === 1 ? `${tensor.dims[0]},` : tensor.dims.join(', ')
+  const descr = `${dataTypes[tensor.type].bits === 8 ? '|' : '<'}${code}`
+  const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${dims}), }`
+  // The format wants the data to begin on a multiple of 64 bytes, and a newline before it.
+  const start = Math.ceil((10 + header.length + 1) / 64) * 64
+  const bytes = new Uint8Array(start + tensor.bytes.length)
+  bytes.set([...magic, 1, 0])
+  new DataView(bytes.buffer).setUint16(8, start - 10, true)
+  bytes.set(new TextEncoder().encode(`${header.padEnd(start - 11)}\n`), 10)
+  bytes.set(tensor.bytes, start)
+  return bytes
+}
+
+/** Deflate shrinks to no less than this: a hostile archive must not ask for the whole memory. */
+const bestRatio = 1032
+
+/** Reads every array of an archive saved by `numpy.savez` or `savez_compressed`, by name. */
+export const decodeNpz = (bytes: Uint8Array, source: { file?: string } = {}): Map<string, Tensor> => {
+  const honest = ({ name, size, originalSize, compression }: UnzipFileInfo) => {
+    if (!name.endsWith('.npy')) return false
+    if (originalSize > (compression ? size * bestRatio + 64 : size))
+      throw new Error(`'${name}' claims an impossible size`)
+    return true
+  }
+  let files: Record<string, Uint8Array>
+  try {
+    files = unzipSync(bytes, { filter: honest })
+  } catch (error) {
+    throw new FormatError(`not a whole .npz archive: ${messageOf(error)}`, {
+      place: placeOf(source),
+      remedy: 'save it again with numpy.savez',
+      cause: error,
+    })
+  }
+  return new Map(
+    Object.entries(files).map(([name, npy]) => {
+      const array = name.slice(0, -'.npy'.length)
+      return [array, decodeNpy(npy, { ...source, array })]
+    }),
+  )
+}
+
+/** An archive as `numpy.load` reads it; `compress` deflates it (default: stored). Equal arrays give equal bytes. */
+export const encodeNpz = (tensors: ReadonlyMap<string, Tensor>, options: { compress?: boolean } = {}): Uint8Array =>
+  zipSync(Object.fromEntries([...tensors].map(([array, tensor]) => [`${array}.npy`, encodeNpy(tensor, { array })])), {
+    level: options.compress ? 6 : 0,
+    mtime: new Date(1980, 0, 1),
+  })
+
+/** Each element's bytes turned round; the two halves of a complex number each for itself. */
+const swapped = (bytes: Uint8Array, type: DataType): Uint8Array => {
+  const width = dataTypes[type].bits / 8 / (type.startsWith('complex') ? 2 : 1)
+  return bytes.map((_, i) => bytes[i - (i % width) + width - 1 - (i % width)]!)
+}
+
+/** Column-major elements rearranged to row-major. */
+const rowMajor = (bytes: Uint8Array, type: DataType, dims: readonly number[]): Uint8Array => {
+  const width = dataTypes[type].bits / 8
+  const strides = dims.map((_, axis) => sizeOf(dims.slice(0, axis)) * width)
+  const index = dims.map(() => 0)
+  const out = new Uint8Array(bytes.length)
+  let from = 0
+  for (let to = 0; to < out.length; to += width) {
+    for (let i = 0; i < width; i++) out[to + i] = bytes[from + i]!
+    // The next element in row-major order: the last axis counts fastest and carries into the one before it.
+    for (let axis = dims.length - 1; axis >= 0; axis--) {
+      from += strides[axis]!
+      if (++index[axis]! < dims[axis]!) break
+      from -= strides[axis]! * dims[axis]!
+      index[axis] = 0
+    }
+  }
+  return out
+}
