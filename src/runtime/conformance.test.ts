@@ -284,6 +284,14 @@ describe.each([nodeRuntime, webRuntime])('the $name runtime', (runtime: Runtime)
     expect(traced.get('Sin_out')).toEqual(float)
   })
 
+  test('a graph without nodes has only its initializers to trace', async () => {
+    const graph = makeGraph('constant')
+    graph.initializers.set('c', ones)
+    graph.outputs = [{ name: 'c', type: 'float32' }]
+    expect([...(await trace(runtime, makeModel(graph), {}))]).toEqual([['c', { type: 'float32', dims: [1, 2] }]])
+    expect(await constants(runtime, makeModel(graph))).toEqual(new Map())
+  })
+
   test('constants: what follows from initializers, and from traced shapes when they are given', async () => {
     const model = modelOf({ x: ['float32', ['N', 2, 3]] }, (b) => {
       const shape = b.op('Shape', ['x'])

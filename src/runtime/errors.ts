@@ -64,6 +64,7 @@ const wordings: readonly RegExp[] = [
   /output arg \([^)]*\) of node \((?<node>[^)]*)\)/,
   /Node\((?<node>[^)]*)\) with schema/,
   /No Op registered for (?<operator>[\w.:]+)/,
+  /error: (?<operator>[\w.:]+)\(-?\d+\) is not a registered function/,
   /Node input '(?<value>[^']*)' is not a graph input/,
 ]
 

@@ -35,6 +35,7 @@ const shapesOf = async (
   feeds: Values,
   names: readonly string[],
 ): Promise<Map<string, number[]>> => {
+  if (names.length === 0) return new Map()
   const probe = withOutputs(model, [])
   if (!probe.opsets.has('') && !probe.opsets.has('ai.onnx')) probe.opsets.set('', 17)
   const b = new GraphBuilder(probe.graph, 'trace')
