@@ -1,5 +1,5 @@
 import { float32, int64, type Tensor } from '../base/index.ts'
-import { type AttributeInput, makeNode } from './node.ts'
+import { type AttributeInput, makeNode, subgraphsOf } from './node.ts'
 import type { Graph, Node } from './types.ts'
 
 /**
@@ -12,6 +12,8 @@ export class GraphBuilder {
   #scope: string
   #nodes: Node[] | undefined
   #shared = new Map<string, string>()
+  /** The last number given after each hint, so that the thousandth is found as fast as the first. */
+  #counts = new Map<string, number>()
 
   /**
    * @param graph extended in place
@@ -34,7 +36,9 @@ export class GraphBuilder {
   fresh(hint: string): string {
     const base = this.#scope ? `${this.#scope}/${hint}` : hint
     let name = base
-    for (let i = 1; this.#taken.has(name); i++) name = `${base}_${i}`
+    let count = this.#counts.get(base) ?? 0
+    while (this.#taken.has(name)) name = `${base}_${++count}`
+    this.#counts.set(base, count)
     this.#taken.add(name)
     return name
   }
@@ -75,7 +79,10 @@ export class GraphBuilder {
 
   /** A constant, added once per distinct contents of up to 64 bytes. */
   constant(tensor: Tensor, hint = 'const'): string {
-    const key = tensor.bytes.byteLength <= 64 ? `${tensor.type}[${tensor.dims}]${tensor.bytes}` : undefined
+    const key =
+      tensor.type !== 'string' && tensor.bytes.byteLength <= 64
+        ? `${tensor.type}[${tensor.dims}]${tensor.bytes}`
+        : undefined
     const found = key === undefined ? undefined : this.#shared.get(key)
     if (found !== undefined) return found
     const name = this.initializer(this.fresh(hint), tensor)
@@ -93,3 +100,17 @@ export class GraphBuilder {
     return this.constant(float32([], [value]), hint)
   }
 }
+
+/** Every name in a graph, those of its subgraphs included: ONNX wants names unique across them. */
+const namesIn = (graph: Graph): string[] => [
+  ...[...graph.inputs, ...graph.outputs].map((value) => value.name),
+  ...graph.initializers.keys(),
+  ...graph.nodes.flatMap(namesOf),
+]
+
+const namesOf = (node: Node): string[] => [
+  node.name,
+  ...node.outputs,
+  ...node.inputs,
+  ...subgraphsOf(node).flatMap(namesIn),
+]

@@ -2,8 +2,11 @@ import type { ErrorPlace } from '../base/index.ts'
 import { modelFrom } from './decode.ts'
 import { modelChunks } from './encode.ts'
 import { liftConstants } from './graph.ts'
+import { topologicalSort } from './sort.ts'
 import type { ExternalReader } from './tensorproto.ts'
 import type { Model } from './types.ts'
+import { validateModel } from './validate.ts'
+import { concatenated } from './wire.ts'
 
 export { type ExternalPlace, type ExternalReader, tensorFromProto, tensorToProto } from './tensorproto.ts'
 
@@ -22,18 +25,11 @@ export type DecodeOptions = {
 export const decodeModel = (bytes: Uint8Array, options: DecodeOptions = {}): Model => {
   const place: ErrorPlace = options.file === undefined ? {} : { file: options.file }
   const model = modelFrom(bytes, { place, external: options.external })
+  topologicalSort(model.graph, options)
+  validateModel(model, options)
   liftConstants(model.graph)
   return model
 }
 
 /** The bytes of a model's file, all weights inside. For more than 2 GiB use `writeModel`, which puts them beside it. */
-export const encodeModel = (model: Model): Uint8Array => {
-  const { length, parts } = modelChunks(model)
-  const bytes = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.byteLength
-  }
-  return bytes
-}
+export const encodeModel = (model: Model): Uint8Array => concatenated(modelChunks(model))

@@ -16,7 +16,7 @@ import {
   ValueInfoProtoSchema,
 } from 'onnx-buf'
 import { bytesOf, type ErrorPlace, FormatError, messageOf, type Tensor } from '../base/index.ts'
-import { dataTypeOf, type ExternalReader, readTensor, remainder, wholeNumber } from './tensorproto.ts'
+import { dataTypeOf, type ExternalReader, messageIn, readTensor, remainder, wholeNumber } from './tensorproto.ts'
 import type { Attribute, Dimension, Graph, Model, Node, ValueInfo } from './types.ts'
 import { checkWire } from './wire.ts'
 
@@ -68,7 +68,7 @@ const messageFrom = (bytes: Uint8Array, place: ErrorPlace): ModelProto => {
 }
 
 /** 'ai.onnx' is another spelling of ONNX's own domain. */
-const domainOf = (domain: string): string => (domain === 'ai.onnx' ? '' : domain)
+export const domainOf = (domain: string): string => (domain === 'ai.onnx' ? '' : domain)
 
 /**
  * Takes the initializers out of the main graph's inputs: they are weights (before IR version 4 each had to be listed as an
@@ -232,3 +232,7 @@ const simplifyType = (proto: ValueInfoProto): void => {
     shape?.dim.some((dim) => dim.denotation || dim.$unknown)
   if (!detailed) delete proto.type
 }
+
+/** The names of a graph's sparse initializers, which are kept as the file has them. */
+export const sparseNamesOf = (graph: Graph): string[] =>
+  messageIn(GraphProtoSchema, graph.extra)?.sparseInitializer.map(({ values }) => values?.name ?? '') ?? []

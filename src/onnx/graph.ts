@@ -1,6 +1,6 @@
 import { float32, int64, type Tensor } from '../base/index.ts'
 import { subgraphsOf } from './node.ts'
-import type { Graph, Model, Node } from './types.ts'
+import type { Attribute, Graph, Model, Node } from './types.ts'
 
 /** An empty graph. */
 export const makeGraph = (name: string): Graph => ({
@@ -39,14 +39,23 @@ export const copyGraph = (graph: Graph): Graph => ({
   valueInfo: new Map(graph.valueInfo),
   nodes: graph.nodes.map(copyNode),
   initializers: new Map(graph.initializers),
+  ...(graph.defaults ? { defaults: [...graph.defaults] } : {}),
 })
 
 export const copyNode = (node: Node): Node => ({
   ...node,
   inputs: [...node.inputs],
   outputs: [...node.outputs],
-  attributes: new Map(node.attributes),
+  attributes: new Map(Array.from(node.attributes, ([name, attribute]) => [name, copyAttribute(attribute)])),
 })
+
+/** Values are never changed in place, except the graphs among them. */
+export const copyAttribute = (attribute: Attribute): Attribute =>
+  attribute.type === 'GRAPH'
+    ? { ...attribute, value: copyGraph(attribute.value) }
+    : attribute.type === 'GRAPHS'
+      ? { ...attribute, value: attribute.value.map(copyGraph) }
+      : attribute
 
 /** The node that makes each value. */
 export const producersOf = (graph: Graph): Map<string, Node> => {
@@ -124,7 +133,7 @@ export const constantOf = (node: Node): Tensor | undefined => {
   }
 }
 
-/** Removes nodes whose outputs nothing reads, then initializers nothing reads. In place. */
+/** Removes nodes whose outputs nothing reads, then initializers nothing reads and shapes recorded for either. In place. */
 export const removeDead = (graph: Graph): void => {
   const live = new Set(graph.outputs.map((value) => value.name))
   const kept: Node[] = []
@@ -135,4 +144,10 @@ export const removeDead = (graph: Graph): void => {
   }
   graph.nodes = kept.reverse()
   for (const name of graph.initializers.keys()) if (!live.has(name)) graph.initializers.delete(name)
+  const made = new Set([
+    ...graph.inputs.map(({ name }) => name),
+    ...graph.initializers.keys(),
+    ...kept.flatMap((node) => node.outputs),
+  ])
+  for (const name of graph.valueInfo.keys()) if (!made.has(name)) graph.valueInfo.delete(name)
 }

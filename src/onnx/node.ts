@@ -14,11 +14,19 @@ export const subgraph = (value: Graph): Attribute => ({ type: 'GRAPH', value })
 const utf8 = { encode: new TextEncoder(), decode: new TextDecoder() }
 
 export const attribute = (value: AttributeInput): Attribute => {
-  if (typeof value === 'number') return { type: 'INT', value: BigInt(value) }
+  if (typeof value === 'number') return { type: 'INT', value: whole(value) }
   if (typeof value === 'string') return { type: 'STRING', value: utf8.encode.encode(value) }
-  if (isList(value)) return { type: 'INTS', value: value.map(BigInt) }
+  if (isList(value)) return { type: 'INTS', value: value.map(whole) }
   if ('bytes' in value) return { type: 'TENSOR', value }
   return value
+}
+
+const whole = (value: number): bigint => {
+  if (!Number.isInteger(value))
+    throw new EspalierError(`the attribute ${value} is not a whole number`, {
+      remedy: 'write float(…) or floats(…) for fractions',
+    })
+  return BigInt(value)
 }
 
 const isList = (value: AttributeInput): value is readonly number[] => Array.isArray(value)

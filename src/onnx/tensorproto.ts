@@ -24,7 +24,7 @@ import {
   messageOf,
   type Tensor,
 } from '../base/index.ts'
-import { type Chunks, checkWire, chunk, joined, lengthDelimited } from './wire.ts'
+import { type Chunks, checkWire, chunk, concatenated, joined, lengthDelimited } from './wire.ts'
 
 /** Where a tensor's bytes lie when they are outside the model file. */
 export type ExternalPlace = { readonly location: string; readonly offset: number; readonly length: number }
@@ -227,13 +227,5 @@ export const tensorFromProto = (file: Uint8Array, options: { file?: string } = {
 }
 
 /** The bytes of a file that holds only this tensor. */
-export const tensorToProto = (tensor: Tensor, name = ''): Uint8Array => {
-  const { length, parts } = writeTensor(tensor, undefined, name)
-  const bytes = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.byteLength
-  }
-  return bytes
-}
+export const tensorToProto = (tensor: Tensor, name = ''): Uint8Array =>
+  concatenated(writeTensor(tensor, undefined, name))

@@ -187,6 +187,17 @@ const varintOf = (value: number): number[] => {
   return [...bytes, value]
 }
 
+/** The pieces as one array. */
+export const concatenated = ({ length, parts }: Chunks): Uint8Array => {
+  const bytes = new Uint8Array(length)
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.byteLength
+  }
+  return bytes
+}
+
 /** The pieces in order, small ones put together, so that a file is written in few and large steps. */
 export function* gathered(parts: Iterable<Uint8Array>, size = 2 ** 18): Generator<Uint8Array> {
   let buffer = new Uint8Array(size)

@@ -1,0 +1,92 @@
+import { deepStrictEqual } from 'node:assert'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { nodeRuntime } from '../runtime/node.ts'
+import type { Values } from '../runtime/types.ts'
+import { decodeModel, encodeModel, tensorFromProto } from './codec.ts'
+
+/**
+ * ONNX's own conformance models, as Debian packages them (libonnx-testdata). Where the package is absent these tests are
+ * skipped, except in CI, which installs it.
+ */
+const root = '/usr/share/libonnx-testdata/data'
+const present = existsSync(root)
+
+const folders = present
+  ? readdirSync(root, { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('model.onnx'))
+      .map((path) => join(root, path, '..'))
+      .sort()
+  : []
+
+const fileOf = (folder: string) => join(folder, 'model.onnx')
+
+/** The inputs recorded beside a model, or undefined where one is not a tensor. */
+const recordedInputs = (folder: string, names: readonly string[]): Values | undefined => {
+  const paths = names.map((_, i) => join(folder, 'test_data_set_0', `input_${i}.pb`))
+  if (!paths.every(existsSync)) return undefined
+  try {
+    return Object.fromEntries(names.map((name, i) => [name, tensorFromProto(readFileSync(paths[i]!))]))
+  } catch {
+    return undefined
+  }
+}
+
+const attempt = async (bytes: Uint8Array, feeds: Values): Promise<Values | Error> => {
+  try {
+    const session = await nodeRuntime.open(bytes, { threads: 1, optimization: 'disabled' })
+    try {
+      return await session.run(feeds)
+    } finally {
+      await session.close()
+    }
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
+}
+
+describe.skipIf(!present && !process.env['CI'])(
+  `the models of ${root}${present ? '' : ' (package absent: skipped)'}`,
+  () => {
+    it('are all there', () => {
+      expect(folders.length).toBeGreaterThanOrEqual(1072)
+    })
+
+    it('are equal after load, save and load', () => {
+      for (const folder of folders) {
+        const file = fileOf(folder)
+        const loaded = decodeModel(readFileSync(file), { file })
+        deepStrictEqual(decodeModel(encodeModel(loaded), { file }), loaded, file)
+      }
+    })
+
+    it('give the same outputs after as before', async () => {
+      let ran = 0
+      const differing: string[] = []
+      for (const folder of folders) {
+        const file = fileOf(folder)
+        const original = readFileSync(file)
+        const model = decodeModel(original, { file })
+        const feeds = recordedInputs(
+          folder,
+          model.graph.inputs.map(({ name }) => name),
+        )
+        if (!feeds) continue
+        const before = await attempt(original, feeds)
+        if (before instanceof Error) continue
+        ran++
+        const after = await attempt(encodeModel(model), feeds)
+        try {
+          deepStrictEqual(after, before)
+        } catch (e) {
+          differing.push(file)
+          console.log(file, after instanceof Error ? after.message : String(e).slice(0, 400))
+        }
+      }
+      console.log(ran)
+      expect(differing).toEqual([])
+      expect(ran).toBeGreaterThan(800)
+    })
+  },
+)
