@@ -1,9 +1,15 @@
 import type { Node } from '../onnx/index.ts'
+import { activations } from './activations.ts'
 import { conv } from './conv.ts'
+import { elementwise } from './elementwise.ts'
 import { matmul } from './matmul.ts'
 import { normalization } from './normalization.ts'
 import { pooling } from './pooling.ts'
+import { reduce } from './reduce.ts'
+import { reshape } from './reshape.ts'
+import { softmaxes } from './softmax.ts'
 import type { Operator } from './types.ts'
+import { functions } from './unary.ts'
 
 export * from './types.ts'
 
@@ -13,6 +19,12 @@ export const operators = {
   ...matmul,
   ...normalization,
   ...pooling,
+  ...activations,
+  ...elementwise,
+  ...functions,
+  ...reduce,
+  ...reshape,
+  ...softmaxes,
 } satisfies Record<string, Operator>
 
 /** The operators that have a row. */

@@ -1,7 +1,9 @@
 import { convCases } from './conv.ts'
+import { activationCases, elementwiseCases, functionCases } from './elementwise.ts'
 import { matmulCases } from './matmul.ts'
 import { normalizationCases } from './normalization.ts'
 import { poolingCases } from './pooling.ts'
+import { reduceCases, softmaxCases } from './reduce.ts'
 import type { OperatorCase } from './types.ts'
 
 export type * from './types.ts'
@@ -12,4 +14,9 @@ export const operatorCases: readonly OperatorCase[] = [
   ...matmulCases,
   ...normalizationCases,
   ...poolingCases,
+  ...activationCases,
+  ...elementwiseCases,
+  ...functionCases,
+  ...reduceCases,
+  ...softmaxCases,
 ]

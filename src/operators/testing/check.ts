@@ -156,7 +156,13 @@ export const checkGradient = async (c: OperatorCase, seed = 1): Promise<readonly
   return errors
 }
 
-/** Runs the node and, appended to it, what its rule emits. */
+/** Rules emit nodes of opset 13 and later; a training graph is brought to such an opset first. */
+const oldestTraining = 13
+
+/**
+ * Runs the node and, appended to it, what its rule emits. A node of an older opset cannot share a model with what its rule
+ * emits: then the rule's nodes run alone, fed with the node's values.
+ */
 const gradientsOf = async (
   c: OperatorCase,
   one: OneNode,
@@ -166,7 +172,12 @@ const gradientsOf = async (
 ): Promise<Map<string, Tensor>> => {
   const rule = operatorOf(one.node)?.gradient
   if (typeof rule !== 'function') throw new Error(`${c.op} (${c.name}) has no gradient rule`)
-  const { graph } = one.model
+  const old = (c.opset ?? 17) < oldestTraining
+  const model = old ? makeModel(makeGraph(c.op)) : one.model
+  const { graph } = model
+  const ownFeeds = old ? { ...Object.fromEntries(one.values), ...out } : feedsOf(one)
+  if (old)
+    for (const [name, { type, dims }] of Object.entries(ownFeeds)) graph.inputs.push({ name, type, dims: [...dims] })
   const grads = one.node.outputs.map((name, i) => (cotangents.has(i) ? `grad/${name}` : undefined))
   for (const [i, tensor] of cotangents)
     graph.inputs.push({ name: grads[i]!, type: tensor.type, dims: [...tensor.dims] })
@@ -186,9 +197,9 @@ const gradientsOf = async (
     name: context.b.op('Identity', [name]),
     type: 'undefined' as const,
   }))
-  const session = await nodeRuntime.open(one.model, { threads: 1 })
+  const session = await nodeRuntime.open(model, { threads: 1 })
   const feeds = Object.fromEntries([...cotangents].map(([i, tensor]) => [grads[i]!, tensor]))
-  const values = await session.run({ ...feedsOf(one), ...feeds })
+  const values = await session.run({ ...ownFeeds, ...feeds })
   await session.close()
   return new Map(wanted.map(({ input }, i) => [input, values[graph.outputs[i]!.name]!]))
 }

@@ -1,0 +1,4 @@
+import { reduceCases, softmaxCases } from './cases/reduce.ts'
+import { testGradients } from './testing/gradients.ts'
+
+testGradients([...reduceCases, ...softmaxCases])
