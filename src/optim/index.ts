@@ -1,0 +1,16 @@
+export { type Compat, compats } from './compat.ts'
+export type { BoundLink } from './engine.ts'
+export { matchesPattern, only, type ParameterGroup } from './groups.ts'
+export * from './links/index.ts'
+export {
+  type Optimizer,
+  type OptimizerOptions,
+  optimizer,
+  type Recipe,
+  type StartOptions,
+  type StepResult,
+} from './optimizer.ts'
+export * from './presets/index.ts'
+export * from './replay/index.ts'
+export * from './schedules.ts'
+export * from './types.ts'

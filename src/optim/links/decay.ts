@@ -1,0 +1,58 @@
+import { type CompatOption, has } from '../compat.ts'
+import type { Link, Site } from '../types.ts'
+
+export type DecayOptions = CompatOption & {
+  /** λ; 0. A parameter group's own comes first. */
+  weightDecay?: number
+  /**
+   * 'decoupled': p ← (1 − lr·λ)p − lr·u, never scaled by the adaptive part (Loshchilov and Hutter, ICLR 2019).
+   * 'l2': λp is added to the gradient, as classical regularization.
+   * 'independent': p ← (1 − λ)p − lr·u, without the rate.
+   * 'proximal': p ← (p − lr·u)/(1 + lr·λ), the implicit step (Zhuang et al. 2022; Adan's algorithm 1).
+   * 'after': p ← (1 − lr·λ)(p − lr·u), decay of the weights once moved.
+   */
+  decay?: 'decoupled' | 'l2' | 'independent' | 'proximal' | 'after'
+}
+
+/**
+ * Weight decay. In the modes 'decoupled' and 'l2' it adds λp to the direction at its place in the chain: last it is
+ * decoupled decay, first it is L2; see `withDecay`.
+ */
+export const weightDecay = (options: DecayOptions = {}): Link => {
+  const timesStep = has(options, 'decay-times-step-size')
+  const onlyMoving = has(options, 'decay-only-when-moving')
+  const rateOf = (site: Site): number => {
+    if (onlyMoving && site.idle) return 0
+    return (site.weightDecay ?? options.weightDecay ?? 0) * (timesStep ? site.stepSize : 1)
+  }
+  const shrink = (factorOf: (site: Site, rate: number) => number) => (site: Site) => {
+    const rate = rateOf(site)
+    if (rate === 0) return
+    const { values } = site.parameter
+    const factor = factorOf(site, rate)
+    for (let i = 0; i < values.length; i++) values[i]! *= factor
+  }
+  switch (options.decay) {
+    case 'independent':
+      return { name: 'decay', update: shrink((_, rate) => 1 - rate) }
+    case 'proximal':
+      return { name: 'decay', after: shrink((site, rate) => 1 / (1 + site.lr * rate)) }
+    case 'after':
+      return { name: 'decay', after: shrink((site, rate) => 1 - site.lr * rate) }
+    default:
+      return {
+        name: 'decay',
+        update(site) {
+          const rate = rateOf(site)
+          if (rate === 0) return
+          const { update: u, parameter } = site
+          const p = parameter.values
+          for (let i = 0; i < u.length; i++) u[i]! += rate * p[i]!
+        },
+      }
+  }
+}
+
+/** A chain with its decay where the mode wants it: before the other links for L2, after them otherwise. */
+export const withDecay = (options: DecayOptions, links: readonly Link[]): Link[] =>
+  options.decay === 'l2' ? [weightDecay(options), ...links] : [...links, weightDecay(options)]

@@ -1,0 +1,7 @@
+export * from './adam.ts'
+export * from './centralize.ts'
+export * from './decay.ts'
+export * from './lookahead.ts'
+export * from './momentum.ts'
+export * from './radam.ts'
+export { type Units, unitsOf } from './units.ts'

@@ -1,0 +1,40 @@
+import { UsageError } from '../../base/index.ts'
+import type { Link, Slots } from '../types.ts'
+import { zeros } from './moments.ts'
+
+export type MomentumOptions = {
+  /** μ; 0.9. */
+  momentum?: number
+  /** Look ahead along the momentum: u = g + μb; false. */
+  nesterov?: boolean
+  /** Weakens what a gradient adds to the momentum, from its second step on; 0. */
+  dampening?: number
+  /** 'average' keeps a moving average, b ← μb + (1 − μ)g and u = (1 − μ)g + μb, as Muon does; 'sum' is the usual heavy ball. */
+  kind?: 'sum' | 'average'
+}
+
+/**
+ * Momentum: b ← μb + (1 − dampening)·g with b = g at first; u = b, or g + μb with Nesterov's.
+ * Polyak 1964; Sutskever, Martens, Dahl, Hinton: On the importance of initialization and momentum, ICML 2013, §2.
+ */
+export const momentum = (options: MomentumOptions = {}): Link<Slots & { momentum: Float32Array }> => {
+  const { momentum: mu = 0.9, nesterov = false, dampening = 0, kind = 'sum' } = options
+  if (!(mu >= 0 && mu < 1))
+    throw new UsageError(`a momentum of ${mu} does not decay`, { remedy: 'give a number in [0, 1)' })
+  if (nesterov && (mu === 0 || dampening !== 0))
+    throw new UsageError("Nesterov's momentum needs a momentum and no dampening")
+  return {
+    name: 'momentum',
+    init: (p) => ({ momentum: zeros(p) }),
+    update({ update: u, step }, { momentum: b }) {
+      const [old, fresh] = kind === 'average' ? [mu, 1 - mu] : step === 1 ? [0, 1] : [mu, 1 - dampening]
+      const [direct, ahead] = nesterov ? [kind === 'average' ? 1 - mu : 1, mu] : [0, 1]
+      for (let i = 0; i < u.length; i++) {
+        const g = u[i]!
+        const next = old * b[i]! + fresh * g
+        b[i] = next
+        u[i] = direct * g + ahead * next
+      }
+    },
+  }
+}

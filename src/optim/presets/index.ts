@@ -1,0 +1,3 @@
+export * from './adam.ts'
+export * from './ranger.ts'
+export * from './sgd.ts'
