@@ -1,0 +1,71 @@
+import type { Tensor, TensorType } from '../base/index.ts'
+import { type Model, type Node, opsetOf } from '../onnx/index.ts'
+import { type NodeContext, operatorOf } from '../operators/index.ts'
+import { constants, type Runtime, trace, type Values } from '../runtime/index.ts'
+import { type SampleOptions, sampleInputs } from './feeds.ts'
+import { groupUnits } from './groups.ts'
+import { prepareModel } from './prepare.ts'
+import { runAxisRules } from './rules.ts'
+import type { Analysis, OnPruneEvent } from './types.ts'
+
+export type AnalyzeOptions = Pick<SampleOptions, 'sizes' | 'seed'> & {
+  /** Runs the model once for the shapes of its values. */
+  runtime: Runtime
+  /** Inputs of that run; random ones of batch 1 unless given. */
+  feeds?: Values
+  onEvent?: OnPruneEvent
+}
+
+/**
+ * Finds what can be pruned: runs the model once for its shapes, then every operator's axis rule.
+ *
+ * @throws EspalierError when the model cannot be run, UnsupportedError when its inputs' shapes must be given as `feeds`
+ */
+export const analyzeModel = async (original: Model, options: AnalyzeOptions): Promise<Analysis> => {
+  const { runtime, onEvent = () => {} } = options
+  const { model, copies } = prepareModel(original)
+  onEvent({ type: 'progress', stage: 'trace', done: 0, total: 1 })
+  const feeds = options.feeds ?? sampleInputs(model, options)
+  const shapes = await trace(runtime, model, feeds)
+  const known = await constants(runtime, model, { shapes })
+  onEvent({ type: 'progress', stage: 'trace', done: 1, total: 1 })
+  return analyzeTraced(model, { shapes, known, copies, onEvent })
+}
+
+/** The same for a prepared model whose shapes are known. */
+export const analyzeTraced = (
+  model: Model,
+  {
+    shapes,
+    known,
+    copies = new Map(),
+    onEvent = () => {},
+  }: {
+    shapes: ReadonlyMap<string, TensorType>
+    known: ReadonlyMap<string, Tensor>
+    copies?: ReadonlyMap<string, string>
+    onEvent?: OnPruneEvent
+  },
+): Analysis => {
+  const constant = (name: string) => known.get(name) ?? model.graph.initializers.get(name)
+  const total = model.graph.nodes.length
+  const { units, uses } = runAxisRules(model, { shapes, constant }, (done) =>
+    onEvent({ type: 'progress', stage: 'analyze', done, total }),
+  )
+  const opset = opsetOf(model)
+  const macsOf = (node: Node) => operatorOf(node)?.macs(contextOf(node, opset, { shapes, constant })) ?? 0
+  return { model, shapes, constant, units, ...groupUnits(model, units, uses, macsOf), copies }
+}
+
+/** What a rule may ask of a node, answered from the traced run. */
+export const contextOf = (
+  node: Node,
+  opset: number,
+  { shapes, constant }: Pick<Analysis, 'shapes' | 'constant'>,
+): NodeContext => ({
+  node,
+  opset,
+  dims: (name) => shapes.get(name)?.dims ?? [],
+  type: (name) => shapes.get(name)?.type ?? 'undefined',
+  constant,
+})

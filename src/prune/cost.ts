@@ -1,0 +1,77 @@
+import { byteLengthOf, sizeOf, type TensorType } from '../base/index.ts'
+import { encodeModel, type Model, opsetOf } from '../onnx/index.ts'
+import { operatorOf } from '../operators/index.ts'
+import { constants, type Runtime, trace, type Values } from '../runtime/index.ts'
+import { contextOf } from './analyze.ts'
+import { Cut, cutInitializers } from './cut.ts'
+import { type SampleOptions, sampleInputs } from './feeds.ts'
+import { isFloating } from './importance/weights.ts'
+import { prepareModel } from './prepare.ts'
+import type { Analysis } from './types.ts'
+
+export type Cost = {
+  /** Elements of all floating-point initializers (running statistics of normalizations included). */
+  readonly parameters: number
+  /** The file's size: all initializers' bytes and the structure around them, to within a few bytes per initializer. */
+  readonly bytes: number
+  /** Multiply–accumulates of one run on inputs of the traced size (batch 1 unless fed otherwise). */
+  readonly macs: number
+  /** Operators whose work is not known, and so not in `macs`. */
+  readonly uncounted: readonly string[]
+}
+
+/** Runs a model once and adds up what it costs. */
+export const costOf = async (
+  original: Model,
+  { runtime, feeds, ...sample }: SampleOptions & { runtime: Runtime; feeds?: Values },
+): Promise<Cost> => {
+  const { model, copies } = prepareModel(original)
+  const shapes = await trace(runtime, model, feeds ?? sampleInputs(model, sample))
+  const known = await constants(runtime, model, { shapes })
+  const constant = (name: string) => known.get(name) ?? model.graph.initializers.get(name)
+  const dims = (name: string) => shapes.get(name)?.dims ?? []
+  const weights = [...model.graph.initializers].filter(([name]) => !copies.has(name)).map(([, tensor]) => tensor)
+  const { parameters, bytes } = sizes(weights)
+  return { parameters, bytes: bytes + structureBytes(model), ...workOf(model, { shapes, constant }, dims) }
+}
+
+/** Evaluates the cost of cuts of one analysed model; what does not depend on the cut is worked out once. */
+export const costEvaluator = (analysis: Analysis): ((removedRoots: Iterable<number>) => Cost) => {
+  const { model, shapes, units } = analysis
+  const structure = structureBytes(model)
+  return (removedRoots) => {
+    const cut = new Cut(units, removedRoots)
+    const { merged } = cutInitializers(analysis, cut)
+    const weights = [...model.graph.initializers].flatMap(([name, tensor]) =>
+      merged.has(name) ? [] : [{ type: tensor.type, dims: cut.dims(name, tensor.dims) }],
+    )
+    const dims = (name: string) => cut.dims(name, shapes.get(name)?.dims ?? [])
+    const { parameters, bytes } = sizes(weights)
+    return { parameters, bytes: bytes + structure, ...workOf(model, analysis, dims) }
+  }
+}
+
+const sizes = (weights: readonly TensorType[]) => ({
+  parameters: weights.reduce((total, weight) => total + (isFloating(weight) ? sizeOf(weight.dims) : 0), 0),
+  bytes: weights.reduce((total, weight) => total + byteLengthOf(weight), 0),
+})
+
+const structureBytes = (model: Model): number =>
+  encodeModel({ ...model, graph: { ...model.graph, initializers: new Map() } }).byteLength
+
+/** The MACs of all nodes whose operators have a row, given every value's shape. */
+const workOf = (
+  model: Model,
+  values: Pick<Analysis, 'shapes' | 'constant'>,
+  dims: (name: string) => readonly number[],
+): Pick<Cost, 'macs' | 'uncounted'> => {
+  const opset = opsetOf(model)
+  const uncounted = new Set<string>()
+  let macs = 0
+  for (const node of model.graph.nodes) {
+    const row = operatorOf(node)
+    if (!row) uncounted.add(node.opType)
+    else macs += row.macs({ ...contextOf(node, opset, values), dims })
+  }
+  return { macs, uncounted: [...uncounted] }
+}

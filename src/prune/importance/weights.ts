@@ -1,0 +1,64 @@
+import { float32Of, numbersOf, sizeOf, type Tensor } from '../../base/index.ts'
+import type { Group, Member } from '../types.ts'
+import type { MemberWeights, Moments } from './types.ts'
+
+const floating = new Set(['float32', 'float64', 'float16', 'bfloat16'])
+
+/** Whether a tensor's elements can be weighed. */
+export const isFloating = (tensor: Pick<Tensor, 'type'>): boolean => floating.has(tensor.type)
+
+const elementsOf = (tensor: Tensor): ArrayLike<number> =>
+  tensor.type === 'float32' ? float32Of(tensor) : numbersOf(tensor)
+
+/** The weights of one of a group's members, read lazily. */
+export const memberWeights = (group: Group, member: Member, tensor: Tensor): MemberWeights => {
+  const { axis, perUnit, indices } = member
+  const size = tensor.dims[axis]!
+  const outer = sizeOf(tensor.dims.slice(0, axis))
+  const inner = sizeOf(tensor.dims.slice(axis + 1))
+  const width = outer * perUnit * inner
+  let rows: Float64Array | undefined
+  let moments: Moments | undefined
+
+  const each = (visit: (unit: number, value: number) => void) => {
+    const elements = elementsOf(tensor)
+    for (let o = 0; o < outer; o++)
+      for (let k = 0; k < indices.length; k++) {
+        const from = (o * size + indices[k]!) * inner
+        const unit = Math.floor(k / perUnit)
+        for (let i = from; i < from + inner; i++) visit(unit, elements[i]!)
+      }
+  }
+
+  return {
+    initializer: member.initializer,
+    axis,
+    operator: member.operator,
+    input: member.input,
+    width,
+    rows() {
+      if (rows) return rows
+      const laid = new Float64Array(group.size * width)
+      const filled = new Int32Array(group.size)
+      each((unit, value) => {
+        laid[unit * width + filled[unit]!] = value
+        filled[unit]!++
+      })
+      rows = laid
+      return laid
+    },
+    moments() {
+      if (moments) return moments
+      const sum = new Float64Array(group.size)
+      const absolute = new Float64Array(group.size)
+      const squares = new Float64Array(group.size)
+      each((unit, value) => {
+        sum[unit]! += value
+        absolute[unit]! += Math.abs(value)
+        squares[unit]! += value * value
+      })
+      moments = { sum, absolute, squares }
+      return moments
+    },
+  }
+}

@@ -1,0 +1,88 @@
+import type { Model } from '../onnx/index.ts'
+import type { AllocateOptions } from './allocate.ts'
+import { type Criterion, scoreGroup } from './importance/index.ts'
+import type { Analysis, Group } from './types.ts'
+
+/** All units that compete, in the order they go. */
+export type Ranking = {
+  /** Each group's units, worst first. */
+  readonly worstFirst: readonly (readonly number[])[]
+  /** Number of units in the order. */
+  readonly length: number
+  /** The group whose next unit goes at a position of the order. */
+  groupAt(position: number): number
+  /** How many units each group has lost when the first `position` of the order are gone. */
+  countsAt(position: number): number[]
+  /** Where the order is cut for a share of the units. */
+  positionOf(ratio: number): number
+}
+
+type RankOptions = Pick<AllocateOptions, 'scope' | 'reduction' | 'normalize' | 'onEvent'> & {
+  /** Groups whose number is settled already; they do not compete. */
+  fixed: ReadonlySet<Group>
+}
+
+/**
+ * Scores and orders. In every scope a unit gets one key, the ratio or threshold at which it goes:
+ * local (rank + 1) ÷ group size, isomorphic the same within its class, global its score.
+ */
+export const rankUnits = (
+  model: Model,
+  analysis: Analysis,
+  groups: readonly Group[],
+  criterion: Criterion,
+  { scope = 'local', reduction = 'first', normalize, fixed, onEvent = () => {} }: RankOptions,
+): Ranking => {
+  const by = normalize ?? (scope === 'global' && !criterion.comparable ? 'mean' : 'none')
+  const scores = groups.map((group, done) => {
+    onEvent({ type: 'progress', stage: 'score', done, total: groups.length })
+    return scoreGroup(model, analysis, group, criterion, { reduction, normalize: by })
+  })
+  onEvent({ type: 'progress', stage: 'score', done: groups.length, total: groups.length })
+  // Of equal units the later one goes first, so that the earlier stays.
+  const worstFirst = scores.map((s) => Array.from(s.keys()).sort((a, b) => s[a]! - s[b]! || b - a))
+
+  const competing = groups.map((_, g) => g).filter((g) => !fixed.has(groups[g]!))
+  const classes = classesOf(scope, competing, groups)
+  const entries = classes.flatMap((members) => {
+    const ordered = members
+      .flatMap((g) => worstFirst[g]!.map((unit, rank) => ({ group: g, rank, score: scores[g]![unit]! })))
+      .sort((a, b) => a.score - b.score || a.group - b.group || a.rank - b.rank)
+    return ordered.map((entry, i) => ({ ...entry, key: scope === 'global' ? entry.score : (i + 1) / ordered.length }))
+  })
+  entries.sort((a, b) => a.key - b.key || a.group - b.group || a.rank - b.rank)
+
+  return {
+    worstFirst,
+    length: entries.length,
+    groupAt: (position) => entries[position]!.group,
+    countsAt(position) {
+      const counts = groups.map(() => 0)
+      for (let i = 0; i < position; i++) counts[entries[i]!.group]!++
+      return counts
+    },
+    positionOf(ratio) {
+      if (scope === 'global') return Math.floor(ratio * entries.length + 1e-9)
+      const after = entries.findIndex(({ key }) => key > ratio + 1e-9)
+      return after < 0 ? entries.length : after
+    },
+  }
+}
+
+const classesOf = (scope: string, competing: readonly number[], groups: readonly Group[]): number[][] => {
+  if (scope === 'global') return [[...competing]]
+  if (scope === 'local') return competing.map((g) => [g])
+  const alike = new Map<string, number[]>()
+  for (const g of competing) {
+    const shape = shapeOf(groups[g]!)
+    alike.set(shape, [...(alike.get(shape) ?? []), g])
+  }
+  return [...alike.values()]
+}
+
+/** Groups are built alike when the same operators use their units in the same way. */
+const shapeOf = (group: Group): string =>
+  group.members
+    .map(({ operator, input, axis, role, perUnit }) => [operator, input, axis, role, perUnit].join())
+    .sort()
+    .join('\n')
