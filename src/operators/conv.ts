@@ -11,7 +11,8 @@ const neighbours = 'a convolution reads neighbouring positions'
 const biasGradient = (g: GradientContext, dy: string) =>
   sum(g, dy, [0, ...range(2, g.dims(outputOf(g.node, 0)).length)])
 
-const convolutionOf = (c: NodeContext): Convolution => {
+/** The convolution a Conv node computes. */
+export const convolutionOf = (c: NodeContext): Convolution => {
   const [x, w, y] = [c.dims(inputOf(c.node, 0)), c.dims(inputOf(c.node, 1)), c.dims(outputOf(c.node, 0))]
   return { windows: windowsOf(c.node, w.slice(2), x.slice(2)), groups: intOf(c.node, 'group', 1), x, y }
 }

@@ -1,113 +1,293 @@
-import { floatOf, intOf } from '../onnx/index.ts'
+import { sizeOf } from '../base/index.ts'
+import { attribute, floatOf, intOf, intsOf } from '../onnx/index.ts'
+import { batchNormalization } from './batchnorm.ts'
 import {
   at,
-  filled,
   freezeAxes,
+  frontAxis,
   gradOf,
+  hasInput,
   hasOutput,
   inputOf,
   joinAxes,
+  joinBroadcast,
   outputOf,
+  padZeros,
   range,
   reshape,
   scalarLike,
   scaled,
+  slice,
   sum,
+  sumTo,
+  transpose,
 } from './helpers.ts'
+import { rootMeanSquare, type Standardized, standardize, standardizedGradient } from './standardize.ts'
 import { type AxisContext, free, type GradientContext, type NodeContext, type Operator } from './types.ts'
 
-/** Whether a BatchNormalization normalises by its batch's own statistics. */
-const byBatch = (c: NodeContext): boolean => c.opset >= 14 && intOf(c.node, 'training_mode', 0) !== 0
+const mixes = 'its statistics are taken over this axis'
 
-const positions = (dims: readonly number[]): number[] => [0, ...range(2, dims.length)]
+/** The first normalised axis of a LayerNormalization, and the rows and columns it makes of its input. */
+const rowsOf = (c: NodeContext) => {
+  const dims = c.dims(inputOf(c.node, 0))
+  const axis = frontAxis(intOf(c.node, 'axis', -1), dims.length)
+  return { axis, rows: sizeOf(dims.slice(0, axis)), columns: sizeOf(dims.slice(axis)) }
+}
 
-/** A vector over channels, shaped to broadcast against [N, C, …]. */
-const channelwise = (g: GradientContext, vector: string, dims: readonly number[]): string =>
-  dims.length <= 2 ? vector : reshape(g, vector, [dims[1]!, ...dims.slice(2).map(() => 1)])
+/** y = γn + β with n the standardized rows: ∂L/∂n = γ·dy, ∂L/∂γ = Σ dy·n, ∂L/∂β = Σ dy. */
+const scaledRowsGradient = (g: GradientContext, centred: boolean): readonly (string | undefined)[] => {
+  const dy = gradOf(g)
+  const x = inputOf(g.node, 0)
+  const dims = g.dims(x)
+  const size = rowsOf(g)
+  const flat = [size.rows, size.columns]
+  const epsilon = floatOf(g.node, 'epsilon', 1e-5)
+  const stats = centred ? standardize(g, x, x, size, epsilon) : rootMeanSquare(g, x, x, size, epsilon)
+  const normal = () => reshape(g, stats.normal, dims)
+  const scale = inputOf(g.node, 1)
+  const dx = () => {
+    const parts =
+      dy === undefined ? [] : [standardizedGradient(g, x, reshape(g, g.b.op('Mul', [dy, scale]), flat), stats, centred)]
+    parts.push(...statisticsGradients(g, stats))
+    return reshape(
+      g,
+      parts.reduce((total, part) => g.b.op('Add', [total, part])),
+      dims,
+    )
+  }
+  return [
+    g.wants(0) ? dx() : undefined,
+    dy && g.wants(1) ? sumTo(g, g.b.op('Mul', [dy, normal()]), dims, g.dims(scale)) : undefined,
+    dy && hasInput(g.node, 2) && g.wants(2) ? sumTo(g, dy, dims, g.dims(inputOf(g.node, 2))) : undefined,
+  ]
+}
 
-const sizeOver = (dims: readonly number[], axes: readonly number[]) =>
-  axes.reduce((size, axis) => size * dims[axis]!, 1)
+/** LayerNormalization may also give μ and 1/σ: ∂μ/∂x = 1/m and ∂(1/σ)/∂x = −n/(mσ²). */
+const statisticsGradients = (g: GradientContext, { normal, inverse, columns }: Standardized): string[] => {
+  const x = inputOf(g.node, 0)
+  const column = (grad: string) => scaled(g, x, reshape(g, grad, [-1, 1]), 1 / columns)
+  const [mean, deviation] = [gradOf(g, 1), gradOf(g, 2)]
+  const parts: string[] = []
+  if (mean !== undefined) parts.push(g.b.op('Expand', [column(mean), g.b.op('Shape', [normal])]))
+  if (deviation !== undefined) {
+    const rate = g.b.op('Mul', [g.b.op('Neg', [column(deviation)]), g.b.op('Mul', [inverse, inverse])])
+    parts.push(g.b.op('Mul', [normal, rate]))
+  }
+  return parts
+}
+
+/** Rows pass. Features pass with γ and β, but the statistics of fewer features differ from those of masked ones. */
+const scaledRowsAxes = (a: AxisContext): void => {
+  const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
+  const { axis } = rowsOf(a)
+  const rank = a.dims(x).length
+  joinAxes(a, x, y)
+  for (const i of range(axis, rank)) a.approximate(at(x, i), 'mean and variance change when features are removed')
+  for (const i of [1, 2]) if (hasInput(a.node, i)) joinBroadcast(a, inputOf(a.node, i), y)
+  for (const i of [1, 2])
+    if (hasOutput(a.node, i)) {
+      joinAxes(a, x, outputOf(a.node, i), range(0, axis))
+      freezeAxes(a, outputOf(a.node, i), mixes, range(axis, rank))
+    }
+}
+
+const perChannel = (g: GradientContext, vector: string, rank: number): string =>
+  reshape(g, vector, [-1, ...range(2, rank).map(() => 1)])
+
+/** Instance and group normalization: rows of `groups` per sample, γ and β a channel each (or, before opset 21, a group). */
+const groupedGradient = (g: GradientContext, groups: number): readonly (string | undefined)[] => {
+  const dy = gradOf(g)
+  if (dy === undefined) return []
+  const [x, scale] = [inputOf(g.node, 0), inputOf(g.node, 1)]
+  const dims = g.dims(x)
+  const parameters = g.dims(scale)[0]!
+  const split = [dims[0]!, parameters, sizeOf(dims.slice(1)) / parameters]
+  const size = { rows: dims[0]! * groups, columns: sizeOf(dims.slice(1)) / groups }
+  const stats = standardize(g, x, x, size, floatOf(g.node, 'epsilon', 1e-5))
+  const dyApart = reshape(g, dy, split)
+  const dn = () => reshape(g, g.b.op('Mul', [dyApart, perChannel(g, scale, 3)]), [size.rows, size.columns])
+  const along = () => g.b.op('Mul', [dyApart, reshape(g, stats.normal, split)])
+  return [
+    g.wants(0) ? reshape(g, standardizedGradient(g, x, dn(), stats, true), dims) : undefined,
+    g.wants(1) ? sum(g, along(), [0, 2]) : undefined,
+    g.wants(2) ? sum(g, dyApart, [0, 2]) : undefined,
+  ]
+}
+
+/** sign(x) for p = 1; x/‖x‖ for p = 2: the direction in which the norm grows. */
+const lpGradient = (g: GradientContext): readonly (string | undefined)[] => {
+  const dy = gradOf(g)
+  if (dy === undefined || !g.wants(0)) return []
+  const [x, y] = [inputOf(g.node, 0), outputOf(g.node, 0)]
+  const axis = frontAxis(intOf(g.node, 'axis', -1), g.dims(x).length)
+  const p = intOf(g.node, 'p', 2)
+  const along = sum(g, g.b.op('Mul', [dy, y]), [axis], true)
+  const norm =
+    p === 1 ? sum(g, g.b.op('Abs', [x]), [axis], true) : g.b.op('Sqrt', [sum(g, g.b.op('Mul', [x, x]), [axis], true)])
+  const growth = p === 1 ? g.b.op('Sign', [x]) : y
+  const rest = g.b.op('Sub', [dy, g.b.op('Mul', [growth, along])])
+  // Rows of zeros have no direction: the engine leaves them 0, and so is their gradient.
+  const zero = scalarLike(g, x, 0)
+  const safe = g.b.op('Max', [norm, scalarLike(g, x, 1e-30)])
+  return [g.b.op('Where', [g.b.op('Equal', [norm, zero]), zero, g.b.op('Div', [rest, safe])])]
+}
+
+/** Σ over a window of channels reaching `before` and `after` each. */
+const channelSums = (g: GradientContext, x: string, dims: readonly number[], before: number, after: number): string => {
+  const side = (n: number) => dims.map((_, axis) => (axis === 1 ? n : 0))
+  const padded = padZeros(g, x, side(before), side(after))
+  const shifts = range(0, before + after + 1).map((shift) =>
+    slice(g, padded, { axes: [1], starts: [shift], ends: [shift + dims[1]!] }),
+  )
+  return shifts.length === 1 ? shifts[0]! : g.b.op('Sum', shifts)
+}
+
+const localResponseGradient = (g: GradientContext): readonly (string | undefined)[] => {
+  const dy = gradOf(g)
+  if (dy === undefined || !g.wants(0)) return []
+  const x = inputOf(g.node, 0)
+  const dims = g.dims(x)
+  const size = intOf(g.node, 'size', 1)
+  const [alpha, beta, bias] = [
+    floatOf(g.node, 'alpha', 1e-4),
+    floatOf(g.node, 'beta', 0.75),
+    floatOf(g.node, 'bias', 1),
+  ]
+  const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)]
+  const squares = channelSums(g, g.b.op('Mul', [x, x]), dims, before, after)
+  const d = g.b.op('Add', [scaled(g, x, squares, alpha / size), scalarLike(g, x, bias)])
+  const direct = g.b.op('Mul', [dy, g.b.op('Pow', [d, scalarLike(g, x, -beta)])])
+  const inner = g.b.op('Div', [g.b.op('Mul', [direct, x]), d])
+  const indirect = g.b.op('Mul', [x, channelSums(g, inner, dims, after, before)])
+  return [g.b.op('Sub', [direct, scaled(g, x, indirect, (2 * alpha * beta) / size)])]
+}
 
 export const normalization = {
-  BatchNormalization: {
-    gradient: (g) => (byBatch(g) ? batchGradient(g) : recordedGradient(g)),
-    axes: (a) => batchAxes(a),
+  BatchNormalization: batchNormalization,
+
+  LayerNormalization: {
+    gradient: (g) => (g.grads.every((grad) => grad === undefined) ? [] : scaledRowsGradient(g, true)),
+    axes: scaledRowsAxes,
+    macs: free,
+  },
+
+  RMSNormalization: {
+    gradient: (g) => (gradOf(g) === undefined ? [] : scaledRowsGradient(g, false)),
+    axes: scaledRowsAxes,
+    macs: free,
+  },
+
+  InstanceNormalization: {
+    // Every channel of every sample is a row.
+    gradient: (g) => groupedGradient(g, g.dims(inputOf(g.node, 0))[1]!),
+    axes: (a) => {
+      const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
+      joinAxes(a, x, y, [0, 1])
+      for (const value of [x, y]) freezeAxes(a, value, mixes, range(2, a.dims(x).length))
+      for (const i of [1, 2]) a.join(at(inputOf(a.node, i), 0), at(x, 1))
+    },
+    macs: free,
+  },
+
+  GroupNormalization: {
+    gradient: (g) => groupedGradient(g, intOf(g.node, 'num_groups', 1)),
+    // A whole group takes its statistics with it, so groups are the units, and their number is rewritten.
+    axes: (a) => {
+      const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
+      const channels = a.dims(x)[1]!
+      joinAxes(a, x, y, [0, 1])
+      for (const value of [x, y]) freezeAxes(a, value, mixes, range(2, a.dims(x).length))
+      const per = channels / intOf(a.node, 'num_groups', 1)
+      for (const i of range(0, channels)) a.joinAt({ ...at(x, 1), at: i }, { ...at(x, 1), at: i - (i % per) })
+      for (const parameter of [inputOf(a.node, 1), inputOf(a.node, 2)]) {
+        const size = a.dims(parameter)[0]!
+        for (const i of range(0, size))
+          a.joinAt({ ...at(parameter, 0), at: i }, { ...at(x, 1), at: (i * channels) / size })
+      }
+    },
+    macs: free,
+    resize: (r) => {
+      const x = inputOf(r.node, 0)
+      const kept = r.kept(at(x, 1))
+      if (kept === undefined) return
+      const per = r.dims(x)[1]! / intOf(r.node, 'num_groups', 1)
+      r.node.attributes.set('num_groups', attribute(kept.length / per))
+    },
+  },
+
+  LpNormalization: {
+    // y = x/‖x‖_p  ⇒  ∂L/∂x = (dy − ∂‖x‖/∂x · Σ dy·y) / ‖x‖: scaling x changes nothing.
+    gradient: lpGradient,
+    axes: (a) => {
+      const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
+      joinAxes(a, x, y)
+      a.approximate(at(x, intOf(a.node, 'axis', -1)), 'the norm changes unless the removed values are 0')
+    },
+    macs: free,
+  },
+
+  MeanVarianceNormalization: {
+    // Standardization over any set of axes: bring them to the back and they are rows.
+    gradient: (g) => {
+      const dy = gradOf(g)
+      if (dy === undefined || !g.wants(0)) return []
+      const x = inputOf(g.node, 0)
+      const dims = g.dims(x)
+      const { perm, rows, columns } = varianceRows(g)
+      const turn = (value: string) => reshape(g, transpose(g, value, perm), [rows, columns])
+      // The operator divides by σ + 10⁻⁹, the same as √(σ² + 10⁻¹⁸) to rounding.
+      const stats = standardize(g, x, turn(x), { rows, columns }, 1e-18)
+      const found = standardizedGradient(g, x, turn(dy), stats, true)
+      const back = dims.map((_, axis) => perm.indexOf(axis))
+      return [
+        transpose(
+          g,
+          reshape(
+            g,
+            found,
+            perm.map((axis) => dims[axis]!),
+          ),
+          back,
+        ),
+      ]
+    },
+    axes: (a) => {
+      const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
+      const { over } = varianceRows(a)
+      joinAxes(
+        a,
+        x,
+        y,
+        range(0, a.dims(x).length).filter((axis) => !over.includes(axis)),
+      )
+      for (const value of [x, y]) freezeAxes(a, value, mixes, over)
+    },
+    macs: free,
+  },
+
+  LRN: {
+    // y = x·d^(−β), d = κ + α/n Σ_window x²  (Krizhevsky 2012, §3.3)  ⇒
+    // ∂L/∂x = dy·d^(−β) − (2αβ/n) · x · Σ_{windows with x} dy·x·d^(−β−1): the mirrored window.
+    gradient: localResponseGradient,
+    axes: (a) => {
+      const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
+      joinAxes(
+        a,
+        x,
+        y,
+        range(0, a.dims(x).length).filter((axis) => axis !== 1),
+      )
+      for (const value of [x, y]) a.freeze(at(value, 1), 'LRN reads neighbouring channels')
+    },
     macs: free,
   },
 } satisfies Record<string, Operator>
 
-/**
- * x̂ = (x − μ)/σ, y = γx̂ + β with μ, σ² = mean and variance over batch and positions, m of them, σ² + ε under the root
- * (Ioffe and Szegedy 2015, §3):
- *   ∂L/∂β = Σ dy,   ∂L/∂γ = Σ dy·x̂,   ∂L/∂x = γ/σ · (dy − (∂L/∂β)/m − x̂ · (∂L/∂γ)/m).
- * x̂, and σ² exactly, come from the operator itself: with γ = 1, β = 0 its output is x̂, and with momentum 0 the "running"
- * variance it returns is the batch's.
- */
-const batchGradient = (g: GradientContext): readonly (string | undefined)[] => {
-  const dy = gradOf(g)
-  if (dy === undefined) return []
-  const [x, scale, , mean, variance] = range(0, 5).map((i) => inputOf(g.node, i))
-  const dims = g.dims(x!)
-  const axes = positions(dims)
-  const m = sizeOver(dims, axes)
-  const one = filled(g, scale!, [dims[1]!], 1)
-  const zero = filled(g, scale!, [dims[1]!], 0)
-  const epsilon = floatOf(g.node, 'epsilon', 1e-5)
-  const [normal, , batchVariance] = g.b.ops('BatchNormalization', [x!, one, zero, mean!, variance!], 3, {
-    epsilon: { type: 'FLOAT', value: epsilon },
-    momentum: { type: 'FLOAT', value: 0 },
-    training_mode: 1,
-  })
-  const dBias = sum(g, dy, axes)
-  const dScale = sum(g, g.b.op('Mul', [dy, normal!]), axes)
-  const dx = () => {
-    const sigma = g.b.op('Sqrt', [g.b.op('Add', [batchVariance!, scalarLike(g, variance!, epsilon)])])
-    const rate = g.b.op('Div', [scale!, sigma])
-    const shared = channelwise(g, scaled(g, x!, dBias, 1 / m), dims)
-    const along = g.b.op('Mul', [normal!, channelwise(g, scaled(g, x!, dScale, 1 / m), dims)])
-    return g.b.op('Mul', [g.b.op('Sub', [g.b.op('Sub', [dy, shared]), along]), channelwise(g, rate, dims)])
-  }
-  return [g.wants(0) ? dx() : undefined, g.wants(1) ? dScale : undefined, g.wants(2) ? dBias : undefined]
-}
-
-/**
- * With recorded statistics the operator is one multiplication and addition per channel: y = γ(x − μ)/σ + β, hence
- *   ∂L/∂x = γ/σ · dy,   ∂L/∂γ = Σ dy·(x − μ)/σ,   ∂L/∂β = Σ dy,   ∂L/∂μ = −γ/σ · Σ dy,
- *   ∂L/∂σ² = −½ γ/σ³ · Σ dy·(x − μ).
- */
-const recordedGradient = (g: GradientContext): readonly (string | undefined)[] => {
-  const dy = gradOf(g)
-  if (dy === undefined) return []
-  const [x, scale, , mean, variance] = range(0, 5).map((i) => inputOf(g.node, i))
-  const dims = g.dims(x!)
-  const epsilon = scalarLike(g, variance!, floatOf(g.node, 'epsilon', 1e-5))
-  const sigma = g.b.op('Sqrt', [g.b.op('Add', [variance!, epsilon])])
-  const rate = g.b.op('Div', [scale!, sigma])
-  const total = g.wants(2) || g.wants(3) ? sum(g, dy, positions(dims)) : ''
-  const centred = () => g.b.op('Sub', [x!, channelwise(g, mean!, dims)])
-  const along = g.wants(1) || g.wants(4) ? sum(g, g.b.op('Mul', [dy, centred()]), positions(dims)) : ''
-  const dVariance = () => {
-    const cubed = g.b.op('Div', [rate, g.b.op('Mul', [sigma, sigma])])
-    return scaled(g, x!, g.b.op('Mul', [cubed, along]), -0.5)
-  }
-  return [
-    g.wants(0) ? g.b.op('Mul', [dy, channelwise(g, rate, dims)]) : undefined,
-    g.wants(1) ? g.b.op('Div', [along, sigma]) : undefined,
-    g.wants(2) ? total : undefined,
-    g.wants(3) ? g.b.op('Neg', [g.b.op('Mul', [rate, total])]) : undefined,
-    g.wants(4) ? dVariance() : undefined,
-  ]
-}
-
-/** Channels pass with their four parameters; in training the statistics are taken over all other axes, which freeze. */
-const batchAxes = (a: AxisContext): void => {
-  const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
-  const rank = a.dims(x).length
-  if (rank > 1) for (const i of range(1, 5)) a.join(at(inputOf(a.node, i), 0), at(x, 1))
-  else for (const i of range(1, 5)) freezeAxes(a, inputOf(a.node, i), 'a vector is normalised as one channel')
-  for (const i of range(1, a.node.outputs.length))
-    if (hasOutput(a.node, i)) a.join(at(outputOf(a.node, i), 0), at(inputOf(a.node, 1), 0))
-  const over = positions(a.dims(x))
-  joinAxes(a, x, y, byBatch(a) ? range(1, Math.min(rank, 2)) : range(0, rank))
-  if (byBatch(a)) for (const value of [x, y]) freezeAxes(a, value, 'batch statistics are taken over this axis', over)
+/** The axes a MeanVarianceNormalization standardizes over, and a permutation that brings them to the back. */
+const varianceRows = (c: NodeContext) => {
+  const dims = c.dims(inputOf(c.node, 0))
+  const over = intsOf(c.node, 'axes', [0, 2, 3]).map((axis) => frontAxis(axis, dims.length))
+  const kept = range(0, dims.length).filter((axis) => !over.includes(axis))
+  const size = (axes: readonly number[]) => sizeOf(axes.map((axis) => dims[axis]!))
+  return { over, perm: [...kept, ...over], rows: size(kept), columns: size(over) }
 }

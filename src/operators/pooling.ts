@@ -102,67 +102,31 @@ const countsOf = (p: Pool, includePad: boolean): number[] => {
 
 /**
  * The gradient of a maximum goes to the one input it came from, the first in row-major order where several are equal
- * (ReLU makes many zeros). Tiling windows in two dimensions need no indices, which engines compute slowly: bring each
- * window's inputs side by side as channels (SpaceToDepth), then let the places take the gradient in turn. The first to
- * equal the maximum takes all that is left of it, and what the others leave belongs to the last.
+ * (ReLU makes many zeros). The pool itself is asked for these positions. Windows that tile the input read each position
+ * once, and MaxUnpool puts every gradient in its place; others may share a maximum, where gradients add up.
  */
-const maxByTurns = (g: GradientContext, p: Pool, dy: string): string => {
-  const c = p.x[1]!
-  const size = p.windows.kernel[0]!
-  const read = p.y.slice(2).map((o) => o * size)
-  const whole = read.every((length, i) => length === p.x[i + 2])
+const maxGradient = (g: GradientContext, p: Pool, dy: string): string => {
   const x = inputOf(g.node, 0)
-  const used = whole ? x : slice(g, x, { axes: [2, 3], starts: [0, 0], ends: read })
-  const places = split(
-    g,
-    g.b.op('SpaceToDepth', [used], { blocksize: size }),
-    1,
-    range(0, size * size).map(() => c),
-  )
-  let left = dy
-  const parts = places.map((place, i) => {
-    if (i === places.length - 1) return left
-    const first = g.b.op('Cast', [g.b.op('Equal', [place, outputOf(g.node, 0)])], {
-      to: g.type(x) === 'float64' ? 11 : 1,
-    })
-    const taken = g.b.op('Mul', [left, first])
-    left = g.b.op('Sub', [left, taken])
-    return taken
-  })
-  const together = g.b.op('DepthToSpace', [concat(g, parts, 1)], { blocksize: size, mode: 'DCR' })
-  return padZeros(
-    g,
-    together,
-    p.x.map(() => 0),
-    [0, 0, ...read.map((length, i) => p.x[i + 2]! - length)],
-  )
-}
-
-/**
- * Any other window: run the pool again for the position each maximum came from, then add the gradients up there
- * (overlapping windows may share a maximum). Needs opset 16.
- */
-const maxByIndices = (g: GradientContext, p: Pool, dy: string): string => {
-  const x = inputOf(g.node, 0)
-  const { kernel, strides, dilations, begin, end } = p.windows
-  const rowMajor = intOf(g.node, 'storage_order', 0) === 0
-  const [, again] =
-    hasOutput(g.node, 1) && rowMajor
-      ? [undefined, outputOf(g.node, 1)]
-      : g.b.ops('MaxPool', [x], 2, {
-          kernel_shape: kernel,
-          strides,
-          dilations,
-          pads: [...begin, ...end],
-          ceil_mode: intOf(g.node, 'ceil_mode', 0),
-        })
+  const indices = indicesOf(g)
+  if (tiles(p) && g.type(x) === 'float32') {
+    const { kernel, strides } = p.windows
+    return g.b.op('MaxUnpool', [dy, indices, g.b.ints(p.x)], { kernel_shape: kernel, strides })
+  }
   const inputs = sizeOf(p.x)
   const empty = g.b.op('ConstantOfShape', [g.b.ints([inputs])], { value: tensorLike(g.type(x), [1], [0]) })
-  const sums = g.b.op('ScatterElements', [empty, reshape(g, again!, [-1]), reshape(g, dy, [-1])], {
+  const sums = g.b.op('ScatterElements', [empty, reshape(g, indices, [-1]), reshape(g, dy, [-1])], {
     axis: 0,
     reduction: 'add',
   })
   return reshape(g, sums, p.x)
+}
+
+/** The pool's Indices output, counting row by row; added to the node where it has none. */
+const indicesOf = (g: GradientContext): string => {
+  const { node } = g
+  node.attributes.delete('storage_order')
+  node.outputs[1] ||= g.b.fresh('Indices')
+  return node.outputs[1]
 }
 
 const spatialSize = (dims: readonly number[]) => sizeOf(dims.slice(2))
@@ -181,8 +145,7 @@ export const pooling = {
       const dy = gradOf(g)
       if (dy === undefined || !g.wants(0)) return []
       const p = poolOf(g)
-      const square = p.x.length === 4 && p.windows.kernel[0] === p.windows.kernel[1]
-      return [square && tiles(p) ? maxByTurns(g, p, dy) : maxByIndices(g, p, dy)]
+      return [maxGradient(g, p, dy)]
     },
     axes: poolAxes,
     macs: free,

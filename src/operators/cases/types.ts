@@ -19,6 +19,8 @@ export type OperatorCase = {
   readonly loss?: readonly number[]
   /** Operator set; 17 unless said. */
   readonly opset?: number
+  /** Drawn in this type even where the engine computes in double: for operators whose kernels round to single inside. */
+  readonly type?: 'float32'
   /** Inputs whose gradient is checked; every input given by its shape unless said. */
   readonly checked?: readonly string[]
 }

@@ -5,7 +5,7 @@ import type { Session, Values } from '../../runtime/types.ts'
 import type { InputSpec, OperatorCase } from '../cases/types.ts'
 import { tensorLike } from '../helpers.ts'
 import { operatorOf } from '../index.ts'
-import type { GradientContext, NodeContext } from '../types.ts'
+import type { GradientContext, GradientRule, NodeContext } from '../types.ts'
 
 /** A case made concrete: its node alone in a model, with tensors for its inputs. */
 export type OneNode = {
@@ -75,7 +75,7 @@ const feedsOf = (one: OneNode, changed: Values = {}): Values =>
 /** Opens the case in double where the engine has the kernels, else in single precision. */
 const openEither = async (c: OperatorCase, seed: number): Promise<{ one: OneNode; session: Session; out: Values }> => {
   let refusal: unknown
-  for (const type of ['float64', 'float32'] as const) {
+  for (const type of c.type ? [c.type] : (['float64', 'float32'] as const)) {
     const one = oneNode(c, type, seed)
     try {
       const session = await nodeRuntime.open(one.model, { threads: 1 })
@@ -111,7 +111,16 @@ const norm = (a: readonly number[]) => Math.sqrt(dot(a, a))
  * Fourth-order stencil (8(f(h) − f(−h)) − (f(2h) − f(−2h))) / 12h: its error is h⁴f⁗′/30, so that a step large enough
  * for single precision still leaves six digits.
  */
-export const checkGradient = async (c: OperatorCase, seed = 1): Promise<readonly GradientError[]> => {
+export const checkGradient = async (
+  c: OperatorCase,
+  options: {
+    /** Draws other numbers; 1 unless given. */
+    seed?: number
+    /** Instead of the rule in the operator's row. */
+    rule?: GradientRule
+  } = {},
+): Promise<readonly GradientError[]> => {
+  const seed = options.seed ?? 1
   const { one, session, out } = await openEither(c, seed)
   const type = one.values.get(one.drawn[0]!)!.type
   const dice = random(seed + 1000)
@@ -123,7 +132,9 @@ export const checkGradient = async (c: OperatorCase, seed = 1): Promise<readonly
   })
 
   const checked = c.checked ?? one.drawn
-  const given = await gradientsOf(c, one, out, cotangents, checked)
+  const rule = options.rule ?? operatorOf(one.node)?.gradient
+  if (typeof rule !== 'function') throw new Error(`${c.op} (${c.name}) has no gradient rule`)
+  const given = await gradientsOf(c, one, out, cotangents, checked, rule)
 
   const loss = async (name: string, tensor: Tensor) => {
     const values = await session.run(feedsOf(one, { [name]: tensor }))
@@ -169,9 +180,8 @@ const gradientsOf = async (
   out: Values,
   cotangents: ReadonlyMap<number, Tensor>,
   checked: readonly string[],
+  rule: GradientRule,
 ): Promise<Map<string, Tensor>> => {
-  const rule = operatorOf(one.node)?.gradient
-  if (typeof rule !== 'function') throw new Error(`${c.op} (${c.name}) has no gradient rule`)
   const old = (c.opset ?? 17) < oldestTraining
   const model = old ? makeModel(makeGraph(c.op)) : one.model
   const { graph } = model

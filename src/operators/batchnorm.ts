@@ -1,0 +1,111 @@
+import { floatOf, intOf } from '../onnx/index.ts'
+import {
+  at,
+  filled,
+  freezeAxes,
+  gradOf,
+  hasOutput,
+  inputOf,
+  joinAxes,
+  outputOf,
+  range,
+  reshape,
+  scalarLike,
+  scaled,
+  sum,
+} from './helpers.ts'
+import { type AxisContext, free, type GradientContext, type NodeContext, type Operator } from './types.ts'
+
+/** Whether a BatchNormalization normalises by its batch's own statistics. */
+const byBatch = (c: NodeContext): boolean => c.opset >= 14 && intOf(c.node, 'training_mode', 0) !== 0
+
+const positions = (dims: readonly number[]): number[] => [0, ...range(2, dims.length)]
+
+/** A vector over channels, shaped to broadcast against [N, C, …]. */
+const channelwise = (g: GradientContext, vector: string, dims: readonly number[]): string =>
+  dims.length <= 2 ? vector : reshape(g, vector, [dims[1]!, ...dims.slice(2).map(() => 1)])
+
+const sizeOver = (dims: readonly number[], axes: readonly number[]) =>
+  axes.reduce((size, axis) => size * dims[axis]!, 1)
+
+/**
+ * x̂ = (x − μ)/σ, y = γx̂ + β with μ, σ² = mean and variance over batch and positions, m of them, σ² + ε under the root
+ * (Ioffe and Szegedy 2015, §3):
+ *   ∂L/∂β = Σ dy,   ∂L/∂γ = Σ dy·x̂,   ∂L/∂x = γ/σ · (dy − (∂L/∂β)/m − x̂ · (∂L/∂γ)/m).
+ * x̂, and σ² exactly, come from the operator itself: with γ = 1, β = 0 its output is x̂, and with momentum 0 the "running"
+ * variance it returns is the batch's.
+ */
+const batchGradient = (g: GradientContext): readonly (string | undefined)[] => {
+  const dy = gradOf(g)
+  if (dy === undefined) return []
+  const [x, scale, , mean, variance] = range(0, 5).map((i) => inputOf(g.node, i))
+  const dims = g.dims(x!)
+  const axes = positions(dims)
+  const m = sizeOver(dims, axes)
+  const one = filled(g, scale!, [dims[1]!], 1)
+  const zero = filled(g, scale!, [dims[1]!], 0)
+  const epsilon = floatOf(g.node, 'epsilon', 1e-5)
+  const [normal, , batchVariance] = g.b.ops('BatchNormalization', [x!, one, zero, mean!, variance!], 3, {
+    epsilon: { type: 'FLOAT', value: epsilon },
+    momentum: { type: 'FLOAT', value: 0 },
+    training_mode: 1,
+  })
+  const dBias = sum(g, dy, axes)
+  const dScale = sum(g, g.b.op('Mul', [dy, normal!]), axes)
+  const dx = () => {
+    const sigma = g.b.op('Sqrt', [g.b.op('Add', [batchVariance!, scalarLike(g, variance!, epsilon)])])
+    const rate = g.b.op('Div', [scale!, sigma])
+    const shared = channelwise(g, scaled(g, x!, dBias, 1 / m), dims)
+    const along = g.b.op('Mul', [normal!, channelwise(g, scaled(g, x!, dScale, 1 / m), dims)])
+    return g.b.op('Mul', [g.b.op('Sub', [g.b.op('Sub', [dy, shared]), along]), channelwise(g, rate, dims)])
+  }
+  return [g.wants(0) ? dx() : undefined, g.wants(1) ? dScale : undefined, g.wants(2) ? dBias : undefined]
+}
+
+/**
+ * With recorded statistics the operator is one multiplication and addition per channel: y = γ(x − μ)/σ + β, hence
+ *   ∂L/∂x = γ/σ · dy,   ∂L/∂γ = Σ dy·(x − μ)/σ,   ∂L/∂β = Σ dy,   ∂L/∂μ = −γ/σ · Σ dy,
+ *   ∂L/∂σ² = −½ γ/σ³ · Σ dy·(x − μ).
+ */
+const recordedGradient = (g: GradientContext): readonly (string | undefined)[] => {
+  const dy = gradOf(g)
+  if (dy === undefined) return []
+  const [x, scale, , mean, variance] = range(0, 5).map((i) => inputOf(g.node, i))
+  const dims = g.dims(x!)
+  const epsilon = scalarLike(g, variance!, floatOf(g.node, 'epsilon', 1e-5))
+  const sigma = g.b.op('Sqrt', [g.b.op('Add', [variance!, epsilon])])
+  const rate = g.b.op('Div', [scale!, sigma])
+  const total = g.wants(2) || g.wants(3) ? sum(g, dy, positions(dims)) : ''
+  const centred = () => g.b.op('Sub', [x!, channelwise(g, mean!, dims)])
+  const along = g.wants(1) || g.wants(4) ? sum(g, g.b.op('Mul', [dy, centred()]), positions(dims)) : ''
+  const dVariance = () => {
+    const cubed = g.b.op('Div', [rate, g.b.op('Mul', [sigma, sigma])])
+    return scaled(g, x!, g.b.op('Mul', [cubed, along]), -0.5)
+  }
+  return [
+    g.wants(0) ? g.b.op('Mul', [dy, channelwise(g, rate, dims)]) : undefined,
+    g.wants(1) ? g.b.op('Div', [along, sigma]) : undefined,
+    g.wants(2) ? total : undefined,
+    g.wants(3) ? g.b.op('Neg', [g.b.op('Mul', [rate, total])]) : undefined,
+    g.wants(4) ? dVariance() : undefined,
+  ]
+}
+
+/** Channels pass with their four parameters; in training the statistics are taken over all other axes, which freeze. */
+const batchAxes = (a: AxisContext): void => {
+  const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
+  const rank = a.dims(x).length
+  if (rank > 1) for (const i of range(1, 5)) a.join(at(inputOf(a.node, i), 0), at(x, 1))
+  else for (const i of range(1, 5)) freezeAxes(a, inputOf(a.node, i), 'a vector is normalised as one channel')
+  for (const i of range(1, a.node.outputs.length))
+    if (hasOutput(a.node, i)) a.join(at(outputOf(a.node, i), 0), at(inputOf(a.node, 1), 0))
+  const over = positions(a.dims(x))
+  joinAxes(a, x, y, byBatch(a) ? range(1, Math.min(rank, 2)) : range(0, rank))
+  if (byBatch(a)) for (const value of [x, y]) freezeAxes(a, value, 'batch statistics are taken over this axis', over)
+}
+
+export const batchNormalization = {
+  gradient: (g) => (byBatch(g) ? batchGradient(g) : recordedGradient(g)),
+  axes: batchAxes,
+  macs: free,
+} satisfies Operator

@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest'
+import { convCases } from './cases/conv.ts'
+import { convolutionOf } from './conv.ts'
+import { inputByFlippedKernel, inputByTransposition, weightByConvolution, weightByProducts } from './convolution.ts'
+import { checkGradient } from './testing/check.ts'
+import { expectSmall } from './testing/gradients.ts'
+import type { GradientContext } from './types.ts'
+
+// The rows pick one formulation by shape; here each must hold wherever it may be picked.
+
+const cases = convCases.filter((c) => c.op === 'Conv' && c.name !== 'many channels')
+const dense = cases.filter((c) => c.attributes?.group === undefined)
+
+const only = (input: 'X' | 'W', emit: (g: GradientContext, dy: string) => string) => ({
+  rule: (g: GradientContext) => (input === 'X' ? [emit(g, g.grads[0]!)] : [undefined, emit(g, g.grads[0]!)]),
+})
+
+test.each(cases.map((c) => [c.name, c] as const))('weight gradient as a convolution: %s', async (_, c) => {
+  const rule = only('W', (g, dy) => weightByConvolution(g, convolutionOf(g), 'X', dy))
+  expectSmall(await checkGradient({ ...c, checked: ['W'] }, rule))
+})
+
+test.each(dense.map((c) => [c.name, c] as const))('weight gradient as products: %s', async (_, c) => {
+  const rule = only('W', (g, dy) => weightByProducts(g, convolutionOf(g), 'X', dy))
+  expectSmall(await checkGradient({ ...c, checked: ['W'] }, rule))
+})
+
+test.each(cases.map((c) => [c.name, c] as const))('input gradient as a transposed convolution: %s', async (_, c) => {
+  const rule = only('X', (g, dy) => inputByTransposition(g, convolutionOf(g), dy, 'W'))
+  expectSmall(await checkGradient({ ...c, checked: ['X'] }, rule))
+})
+
+const flippable = dense.filter((c) => c.attributes?.strides === undefined && c.name !== 'pads past the kernel')
+
+test.each(flippable.map((c) => [c.name, c] as const))('input gradient by the flipped kernel: %s', async (_, c) => {
+  expect(flippable.length).toBeGreaterThan(4)
+  const rule = only('X', (g, dy) => inputByFlippedKernel(g, convolutionOf(g), dy, 'W'))
+  expectSmall(await checkGradient({ ...c, checked: ['X'] }, rule))
+})
