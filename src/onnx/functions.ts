@@ -104,16 +104,16 @@ const inlined = (node: Node, inlining: Inlining, within: readonly LocalFunction[
   if (inlining.made > maxNodes) throw new FormatError(`inlining makes more than ${maxNodes} nodes`, { place })
 
   const names = new Map<string, string>([['', '']])
-  called.inputs.forEach((name, i) => names.set(name, node.inputs[i] ?? ''))
+  for (const [i, name] of called.inputs.entries()) names.set(name, node.inputs[i] ?? '')
   const passed: Node[] = []
-  called.outputs.forEach((name, i) => {
+  for (const [i, name] of called.outputs.entries()) {
     const wanted = node.outputs[i]
-    if (!wanted) return
+    if (!wanted) continue
     // An input handed straight through, or one value given out twice.
     const known = names.get(name)
     if (known !== undefined) passed.push(makeNode('Identity', [known], [wanted]))
     else names.set(name, wanted)
-  })
+  }
   const attributes = new Map([...called.defaults, ...node.attributes])
   const scope = nodeLabel(node)
   const rename = (name: string): string => {

@@ -33,7 +33,8 @@ const recordedInputs = (folder: string, names: readonly string[]): Values | unde
   }
 }
 
-const attempt = async (bytes: Uint8Array, feeds: Values): Promise<Values | Error> => {
+/** What the engine makes of a model, undefined where it refuses it. */
+const outputsOf = async (bytes: Uint8Array, feeds: Values): Promise<Values | undefined> => {
   try {
     const session = await nodeRuntime.open(bytes, { threads: 1, optimization: 'disabled' })
     try {
@@ -41,52 +42,40 @@ const attempt = async (bytes: Uint8Array, feeds: Values): Promise<Values | Error
     } finally {
       await session.close()
     }
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error))
+  } catch {
+    return undefined
   }
 }
 
-describe.skipIf(!present && !process.env['CI'])(
-  `the models of ${root}${present ? '' : ' (package absent: skipped)'}`,
-  () => {
-    it('are all there', () => {
-      expect(folders.length).toBeGreaterThanOrEqual(1072)
-    })
+if (!present) console.warn(`${root} is absent: install Debian's libonnx-testdata to test against ONNX's own models`)
 
-    it('are equal after load, save and load', () => {
-      for (const folder of folders) {
-        const file = fileOf(folder)
-        const loaded = decodeModel(readFileSync(file), { file })
-        deepStrictEqual(decodeModel(encodeModel(loaded), { file }), loaded, file)
-      }
-    })
+describe.skipIf(!present && !process.env.CI)('the conformance models of ONNX', () => {
+  it('are all there', () => {
+    expect(folders.length).toBeGreaterThanOrEqual(1072)
+  })
 
-    it('give the same outputs after as before', async () => {
-      let ran = 0
-      const differing: string[] = []
-      for (const folder of folders) {
-        const file = fileOf(folder)
-        const original = readFileSync(file)
-        const model = decodeModel(original, { file })
-        const feeds = recordedInputs(
-          folder,
-          model.graph.inputs.map(({ name }) => name),
-        )
-        if (!feeds) continue
-        const before = await attempt(original, feeds)
-        if (before instanceof Error) continue
-        ran++
-        const after = await attempt(encodeModel(model), feeds)
-        try {
-          deepStrictEqual(after, before)
-        } catch (e) {
-          differing.push(file)
-          console.log(file, after instanceof Error ? after.message : String(e).slice(0, 400))
-        }
-      }
-      console.log(ran)
-      expect(differing).toEqual([])
-      expect(ran).toBeGreaterThan(800)
-    })
-  },
-)
+  it('are equal after load, save and load', () => {
+    for (const folder of folders) {
+      const file = fileOf(folder)
+      const loaded = decodeModel(readFileSync(file), { file })
+      deepStrictEqual(decodeModel(encodeModel(loaded), { file }), loaded, file)
+    }
+  })
+
+  it('give the same outputs after as before', async () => {
+    let ran = 0
+    for (const folder of folders) {
+      const file = fileOf(folder)
+      const original = readFileSync(file)
+      const model = decodeModel(original, { file })
+      const names = model.graph.inputs.map(({ name }) => name)
+      const feeds = recordedInputs(folder, names)
+      const before = feeds && (await outputsOf(original, feeds))
+      if (!feeds || !before) continue
+      ran++
+      deepStrictEqual(await outputsOf(encodeModel(model), feeds), before, file)
+    }
+    // The rest have inputs that are no tensors, or operators and types the engine does not run.
+    expect(ran).toBeGreaterThan(900)
+  })
+})
