@@ -1,4 +1,4 @@
-import { float, floatOf, type Graph, intOf, type Node } from '../onnx/index.ts'
+import { consumersOf, float, floatOf, type Graph, intOf, type Node } from '../onnx/index.ts'
 
 /** An initializer the forward pass of training replaces (a running statistic), and the value that replaces it. */
 export type Update = { readonly initializer: string; readonly value: string }
@@ -32,3 +32,25 @@ const isBatchNormalization = (node: Node) => node.opType === 'BatchNormalization
 
 const updatesOf = (node: Node): Update[] =>
   [1, 2].map((output) => ({ initializer: node.inputs[output + 2]!, value: node.outputs[output]! }))
+
+/**
+ * MaxPool(Relu(x)) = Relu(MaxPool(x)), since ReLU keeps order: the second does ReLU's work, forward and backward, on a
+ * fraction of the values. In place, wherever nothing else reads the Relu's output.
+ */
+export const poolBeforeRelu = (graph: Graph): void => {
+  const readers = consumersOf(graph)
+  const named = new Set(graph.outputs.map((output) => output.name))
+  for (const relu of graph.nodes) {
+    const [x, y] = [relu.inputs[0]!, relu.outputs[0]!]
+    const [pool, ...others] = readers.get(y) ?? []
+    if (relu.opType !== 'Relu' || others.length > 0 || named.has(y) || !isPlainMaxPool(pool)) continue
+    const pooled = pool.outputs[0]!
+    Object.assign(relu, { ...pool, inputs: [x], outputs: [y] })
+    Object.assign(pool, { ...plainRelu, inputs: [y], outputs: [pooled], attributes: new Map() })
+  }
+}
+
+const plainRelu = { opType: 'Relu', domain: '', name: '' }
+
+const isPlainMaxPool = (node: Node | undefined): node is Node =>
+  node?.opType === 'MaxPool' && node.domain === '' && !node.outputs[1]

@@ -2,7 +2,7 @@ import { dataTypes, sizeOf, type Tensor, type TensorType, UnsupportedError, Usag
 import { copyModel, GraphBuilder, type Model, opsetOf, removeDead, upgradeOpset } from '../onnx/index.ts'
 import { constants, type Runtime, trace } from '../runtime/index.ts'
 import { backward } from './backward.ts'
-import { evalForm, trainForm, type Update } from './forms.ts'
+import { evalForm, poolBeforeRelu, trainForm, type Update } from './forms.ts'
 import { type LossName, lossNamed } from './loss.ts'
 import { checkTrainable, trainableInitializers } from './trainable.ts'
 
@@ -59,6 +59,7 @@ export const trainingGraph = async (original: Model, options: TrainingGraphOptio
   const loss = lossNamed(options.loss ?? 'cross-entropy')
   graph.outputs = [{ name: output, type: 'float32' }]
   removeDead(graph)
+  poolBeforeRelu(graph)
   const feeds = zeros(options.inputs, graph.inputs)
   const outputType = (await trace(options.runtime, model, feeds)).get(output)
   if (!outputType) throw new UsageError(`the model has no value '${output}' to take a loss of`)

@@ -141,8 +141,7 @@ export const weightByProducts = (g: GradientContext, c: Convolution, x: string, 
     ),
   )
   const product = (column: string) => g.b.op('Gemm', [rows, column], { transB: 1 })
-  const found =
-    channels * sizeOf(kernel) <= 128 ? product(concat(g, columns, 0)) : concat(g, columns.map(product), 1)
+  const found = channels * sizeOf(kernel) <= 128 ? product(concat(g, columns, 0)) : concat(g, columns.map(product), 1)
   // Columns stand in the order (offset, last tap, channel).
   const taps = reshape(g, found, [outputs, sizeOf(kernel), channels])
   return reshape(g, transpose(g, taps, [0, 2, 1]), [outputs, channels, ...kernel])

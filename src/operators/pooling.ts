@@ -2,7 +2,6 @@ import { sizeOf } from '../base/index.ts'
 import { intOf, intsOf } from '../onnx/index.ts'
 import {
   at,
-  concat,
   expand,
   filled,
   freezeAxes,
@@ -15,8 +14,6 @@ import {
   reshape,
   scalarLike,
   scaled,
-  slice,
-  split,
   tensorLike,
 } from './helpers.ts'
 import { type AxisContext, free, type GradientContext, type NodeContext, type Operator } from './types.ts'
@@ -121,10 +118,13 @@ const maxGradient = (g: GradientContext, p: Pool, dy: string): string => {
   return reshape(g, sums, p.x)
 }
 
-/** The pool's Indices output, counting row by row; added to the node where it has none. */
+/** The pool's Indices output, counting row by row: the node's own, which it is given where it has none. */
 const indicesOf = (g: GradientContext): string => {
   const { node } = g
-  node.attributes.delete('storage_order')
+  if (intOf(node, 'storage_order', 0) === 1) {
+    const attributes = Object.fromEntries([...node.attributes].filter(([name]) => name !== 'storage_order'))
+    return g.b.ops('MaxPool', [inputOf(node, 0)], 2, attributes)[1]!
+  }
   node.outputs[1] ||= g.b.fresh('Indices')
   return node.outputs[1]
 }

@@ -9,7 +9,15 @@ const domain = 'com.microsoft.nchwc'
  * How many channels the engine's CPU kernels keep side by side: 16 or 8 where they have vector instructions for it, 1
  * where the engine has no such kernels (WebAssembly). Found by asking: ReorderInput pads channels to a whole block.
  */
-export const blockSizeOf = async (runtime: Runtime): Promise<number> => {
+export const blockSizeOf = (runtime: Runtime): Promise<number> => {
+  const found = blockSizes.get(runtime) ?? askBlockSize(runtime)
+  blockSizes.set(runtime, found)
+  return found
+}
+
+const blockSizes = new WeakMap<Runtime, Promise<number>>()
+
+const askBlockSize = async (runtime: Runtime): Promise<number> => {
   const graph = makeGraph('block')
   graph.inputs = [{ name: 'x', type: 'float32', dims: [1, 4, 1, 1] }]
   graph.outputs = [{ name: 'y', type: 'float32' }]

@@ -1,7 +1,7 @@
 import { type LossName, type TrainingGraph, trainingGraph } from '../autodiff/index.ts'
 import { float32, float32Of, type Tensor } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
-import type { Runtime, Session, Values } from '../runtime/index.ts'
+import { blockConvolutions, blockSizeOf, type Runtime, type Session, trace, type Values } from '../runtime/index.ts'
 
 /** One batch as the graph takes it: the network's inputs by name and the labels or target values. */
 export type EngineBatch = { readonly inputs: Values; readonly target: Tensor }
@@ -43,6 +43,13 @@ export const prepare = async (model: Model, options: EngineOptions, batch: Engin
   const { runtime, threads, ...rest } = options
   const inputs = Object.fromEntries(Object.entries(batch.inputs).map(([name, { dims }]) => [name, dims]))
   const graph = await trainingGraph(model, { runtime, ...rest, inputs })
+  const block = await blockSizeOf(runtime)
+  if (block > 1) {
+    const names = new Set(graph.model.graph.inputs.map((input) => input.name))
+    const weights = [...model.graph.initializers].filter(([name]) => names.has(name))
+    const feeds = { ...Object.fromEntries(weights), ...batch.inputs, [graph.target]: batch.target }
+    blockConvolutions(graph.model, await trace(runtime, graph.model, feeds), block)
+  }
   return { graph, session: await runtime.open(graph.model, threads === undefined ? {} : { threads }) }
 }
 
@@ -71,7 +78,9 @@ export const openEngine = async (model: Model, options: EngineOptions, example: 
   const first = (await preparedFor(example)).graph
   const trainable = [...first.gradients.keys()]
   const weights = copyWeights(model, [...trainable, ...first.updates.map((update) => update.initializer)])
-  const gradients = new Map<string, Float32Array>(trainable.map((name) => [name, new Float32Array(weights.get(name)!.length)]))
+  const gradients = new Map<string, Float32Array>(
+    trainable.map((name) => [name, new Float32Array(weights.get(name)!.length)]),
+  )
   const feeds = weightFeeds(model, weights)
 
   return {

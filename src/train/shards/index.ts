@@ -28,7 +28,9 @@ export const openShardedEngine = async (
   await first.session.close()
 
   const weights = copyWeights(model, trainable)
-  const gradients = new Map<string, Float32Array>(trainable.map((name) => [name, new Float32Array(weights.get(name)!.length)]))
+  const gradients = new Map<string, Float32Array>(
+    trainable.map((name) => [name, new Float32Array(weights.get(name)!.length)]),
+  )
   const teamFor = (batch: EngineBatch) => {
     const size = batchSize(batch)
     const team = teams.get(size) ?? openTeam(model, options, batch, weights)
