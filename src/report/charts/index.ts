@@ -1,0 +1,6 @@
+export { type Bar, barChart, importanceChart } from './bars.ts'
+export { confusionChange, confusionChart } from './confusion.ts'
+export { changedPictures, kernelChart } from './digits.ts'
+export { type Curve, type LineChart, lineChart } from './line.ts'
+export { networkChart } from './network.ts'
+export { mapChart, paretoChart } from './scatter.ts'

@@ -1,0 +1,119 @@
+import { type Markup, markup } from '../markup.ts'
+import { extent, linear, logarithmic, nines } from '../scale.ts'
+import type { Mark } from '../types.ts'
+import { bottomAxis, chartWidth, drawing, leftAxis, path } from './frame.ts'
+import { smoothed, thinned } from './smooth.ts'
+
+export type Curve = {
+  readonly name: string
+  readonly points: readonly (readonly [x: number, y: number])[]
+  /** Noisy curves are drawn faint with their moving average over them. */
+  readonly noisy?: boolean
+  /** 0 to 3: which of the page's line colours. Default: its position. */
+  readonly colour?: number
+}
+
+export type LineChart = {
+  readonly title: string
+  readonly x: string
+  readonly y: string
+  readonly curves: readonly Curve[]
+  /** `'nines'` is for accuracies: see `scale.ts`. Default `'linear'`. */
+  readonly scale?: 'linear' | 'log' | 'nines'
+  readonly marks?: readonly Mark[]
+  readonly format?: (value: number) => string
+  readonly height?: number
+}
+
+/** Curves over a common axis. Its `data-plot` holds what the page's pointer shows: the plot's frame and the points. */
+export const lineChart = (chart: LineChart): Markup => {
+  const [left, right, bottom] = [52, chartWidth - 10, (chart.height ?? 290) - 44]
+  const marks = chart.marks ?? []
+  const top = 28 + 15 * Math.min(3, marks.length)
+  const format = chart.format ?? ((value: number) => value.toLocaleString('en-US', { maximumSignificantDigits: 3 }))
+  const curves = chart.curves.map((curve) => ({
+    ...curve,
+    points: curve.points.filter(([, y]) => Number.isFinite(y)),
+    average: curve.noisy
+      ? smoothed(
+          curve.points,
+          memoryFor(curve.points.length),
+          marks.map((mark) => mark.step),
+        )
+      : curve.points,
+  }))
+  const xs = extent(curves.flatMap((curve) => curve.points.map(([x]) => x)))
+  const x = linear(xs, [left, right], {
+    label: (v) => (v >= 10_000 ? `${v / 1000} k` : v.toLocaleString('en-US')),
+    wanted: 5,
+  })
+  const shown = curves.flatMap((curve) => curve.average.map(([, y]) => y))
+  const all = curves.flatMap((curve) => curve.points.map(([, y]) => y))
+  const y = yScale(chart.scale ?? 'linear', shown, all, [bottom, top], format)
+  const place = ([px, py]: readonly [number, number]): [number, number] => [
+    x(px),
+    Math.min(bottom, Math.max(top, y(py))),
+  ]
+
+  const plot = {
+    frame: [left, right, top, bottom],
+    domain: xs,
+    x: chart.x,
+    curves: curves.map((curve) => ({
+      name: curve.name,
+      points: thinned(curve.average, 150).map((point) => [point[0], round(place(point)[1]), format(point[1])]),
+    })),
+  }
+  return drawing(
+    { title: chart.title, height: bottom + 44, kind: 'lines', data: JSON.stringify(plot) },
+    leftAxis(y, left, right, chart.y, top - 15 * Math.min(3, marks.length)),
+    bottomAxis(x, left, right, bottom, chart.x),
+    marks.map((mark, k) => markLine(x(mark.step), mark.label, k, top, bottom, right)),
+    curves.map(
+      (curve, k) =>
+        markup`<g class="line c${curve.colour ?? k}">${
+          curve.noisy && markup`<path class="raw" d="${path(thinned(curve.points, 240).map(place))}"/>`
+        }<path class="${curve.noisy ? 'smooth' : 'exact'}" d="${path(thinned(curve.average, 240).map(place))}"/></g>`,
+    ),
+    markup`<g class="pointer" hidden><line y1="${top}" y2="${bottom}"/></g>`,
+  )
+}
+
+/** A longer run is averaged over more of its points: a fiftieth of them, from 4 to 50. */
+const memoryFor = (points: number) => 1 - 1 / Math.min(50, Math.max(4, points / 50))
+
+const round = (value: number) => Math.round(value * 10) / 10
+
+const yScale = (
+  kind: 'linear' | 'log' | 'nines',
+  shown: readonly number[],
+  all: readonly number[],
+  range: readonly [number, number],
+  label: (value: number) => string,
+) => {
+  if (kind === 'log') {
+    const [low, high] = extent(
+      shown.filter((v) => v > 0),
+      [0.1, 1],
+    )
+    return logarithmic([low / 1.3, high * 1.1], range, { label })
+  }
+  if (kind === 'nines') {
+    // A small batch is often all right; it goes to the upper edge, and the averages set the frame.
+    const [low, high] = extent(
+      shown.filter((v) => v < 1),
+      [0.5, 0.99],
+    )
+    return nines([Math.max(0, low - 0.02), 1 - (1 - high) / 1.3], range, { label })
+  }
+  const [low, high] = extent(all)
+  const room = (high - low || Math.abs(high) || 1) * 0.06
+  return linear([low >= 0 && low < high / 3 ? 0 : low - room, high + room], range, { label })
+}
+
+/** Labels stand above the plot, on up to three rows so that neighbours do not touch. */
+const markLine = (x: number, label: string, k: number, top: number, bottom: number, right: number): Markup => {
+  const y = top - 5 - 15 * (k % 3)
+  const late = x > (right * 2) / 3
+  return markup`<g class="mark"><line x1="${x}" x2="${x}" y1="${y + 3}" y2="${bottom}"/><text x="${late ? x + 2 : x - 2}" y="${y}" text-anchor="${late ? 'end' : 'start'}">${label}</text></g>`
+}

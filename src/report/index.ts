@@ -1,0 +1,6 @@
+export * from './charts/index.ts'
+export * from './embeddings/index.ts'
+export { Markup } from './markup.ts'
+export { renderReport } from './page.ts'
+export { type GreyPixels, greyDataUri, greyPng } from './png.ts'
+export type * from './types.ts'

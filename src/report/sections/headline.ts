@@ -1,0 +1,81 @@
+import { bytes, count, large, milliseconds, percent, points, times } from '../format.ts'
+import { type Markup, markup } from '../markup.ts'
+import type { ReportData, Stage } from '../types.ts'
+import { listed } from './parts.ts'
+
+/** What came of it, in one sentence of three numbers. */
+export const headlineOf = (first: Stage, last: Stage): string => {
+  const size = compared(first.bytes, last.bytes, 'smaller', 'larger', 'the same size')
+  const work = compared(first.macs, last.macs, 'fewer multiplications', 'more multiplications', 'the same work')
+  const change = Math.round(10_000 * (last.accuracy - first.accuracy)) / 100
+  const accuracy =
+    change > 0
+      ? `${change.toFixed(2)} points more accurate`
+      : change < 0
+        ? `${(-change).toFixed(2)} points less accurate`
+        : 'just as accurate'
+  const sentence = listed([size, work, accuracy])
+  return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`
+}
+
+const compared = (before: number, after: number, less: string, more: string, same: string): string => {
+  const ratio = before / after
+  if (!Number.isFinite(ratio) || (ratio > 0.98 && ratio < 1.02)) return same
+  return ratio > 1 ? `${times(before, after)} ${less}` : `${times(after, before)} ${more}`
+}
+
+export const headline = (data: ReportData): Markup => {
+  const first = data.stages[0]
+  const last = data.stages.at(-1)
+  if (!first || !last) return markup`<h1>${data.title}</h1>`
+  const alone = first === last
+  return markup`<h1>${alone ? data.title : headlineOf(first, last)}</h1>${
+    !alone &&
+    markup`<p class="lead">${`${data.model}${data.dataset ? ` on ${data.dataset}` : ''}`}: trained${
+      data.optimizer ? ` with ${data.optimizer}` : ''
+    }, looked at, pruned and retrained. ${last.file && markup`The result, <code>${last.file}</code>, is an ordinary ONNX file: whatever ran the original runs it.`}</p>`
+  }<ul class="cards">${card('File size', first.bytes, last.bytes, bytes, 'smaller')}${card('Multiply–accumulates', first.macs, last.macs, large, 'fewer')}${accuracyCard(first, last)}${
+    first.latencyMs !== undefined &&
+    last.latencyMs !== undefined &&
+    card('Time for one answer', first.latencyMs, last.latencyMs, milliseconds, 'faster')
+  }</ul>`
+}
+
+const card = (what: string, before: number, after: number, format: (v: number) => string, better: string): Markup => {
+  const ratio = before / after
+  const text =
+    ratio >= 1.02
+      ? `${times(before, after)} ${better}`
+      : ratio > 0.98
+        ? 'unchanged'
+        : `${times(after, before)} ${{ smaller: 'larger', fewer: 'more', faster: 'slower' }[better] ?? 'more'}`
+  return markup`<li><span class="what">${what}</span><span class="big">${format(after)}</span><span class="was">from ${format(before)}</span><br/><span class="gain${ratio < 0.98 ? ' worse' : ''}">${text}</span></li>`
+}
+
+const accuracyCard = (first: Stage, last: Stage): Markup => {
+  const change = last.accuracy - first.accuracy
+  return markup`<li><span class="what">Accuracy</span><span class="big">${percent(last.accuracy)}</span><span class="was">from ${percent(first.accuracy)}</span><br/><span class="gain${change < -0.00005 ? ' worse' : ''}">${points(change)} points</span></li>`
+}
+
+/** All figures of all stages; what fell says how many times it did. */
+export const stagesTable = (stages: readonly Stage[]): Markup => {
+  const first = stages[0]!
+  const has = (field: 'loss' | 'latencyMs') => stages.some((stage) => stage[field] !== undefined)
+  const shrunk = (before: number, after: number, k: number) =>
+    k > 0 && Number.isFinite(before / after) && markup`<small>${times(before, after)} less</small>`
+  return markup`<div class="scroll"><table><thead><tr><th scope="col">Stage</th><th scope="col">accuracy</th>${
+    has('loss') && markup`<th scope="col">loss</th>`
+  }<th scope="col">file size</th><th scope="col">parameters</th><th scope="col">MACs</th>${
+    has('latencyMs') && markup`<th scope="col">latency</th>`
+  }</tr></thead><tbody>${stages.map(
+    (stage, k) =>
+      markup`<tr class="${k > 0 && k === stages.length - 1 ? 'last' : ''}"><th scope="row">${stage.name}${
+        stage.file && markup`<small>${stage.file}</small>`
+      }</th><td>${percent(stage.accuracy)}${
+        k > 0 && markup`<small>${points(stage.accuracy - first.accuracy)} points</small>`
+      }</td>${has('loss') && markup`<td>${(stage.loss ?? Number.NaN).toFixed(4).replace('NaN', '–')}</td>`}<td>${bytes(stage.bytes)}${shrunk(first.bytes, stage.bytes, k)}</td><td>${count(stage.parameters)}${shrunk(first.parameters, stage.parameters, k)}</td><td>${large(stage.macs)}${shrunk(first.macs, stage.macs, k)}</td>${
+        has('latencyMs') &&
+        markup`<td>${milliseconds(stage.latencyMs ?? Number.NaN)}${shrunk(first.latencyMs ?? Number.NaN, stage.latencyMs ?? Number.NaN, k)}</td>`
+      }</tr>`,
+  )}</tbody></table></div>`
+}

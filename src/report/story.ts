@@ -1,0 +1,175 @@
+import { barChart } from './charts/bars.ts'
+import { paretoChart } from './charts/scatter.ts'
+import { milliseconds, percent, points, seconds } from './format.ts'
+import { type Content, type Markup, markup } from './markup.ts'
+import { changedGroups, confusionTabs, embeddingMaps } from './sections/answers.ts'
+import { stagesTable } from './sections/headline.ts'
+import { figure } from './sections/parts.ts'
+import { importanceCharts, kernelPictures, networkPicture } from './sections/pruning.ts'
+import { seriesPlots, trainingCurves } from './sections/training.ts'
+import type { Provenance, ReportData } from './types.ts'
+
+export type Section = {
+  readonly id: string
+  readonly title: string
+  readonly text: Content
+  readonly body: Content
+}
+
+type Chapter = (data: ReportData) => Section | undefined
+
+/** The story in its order: train, look, prune, follow through, compare, rebirth, repeat. A chapter without data is none. */
+export const storyOf = (data: ReportData): Section[] => chapters.flatMap((chapter) => chapter(data) ?? [])
+
+const train: Chapter = (data) => {
+  const body = trainingCurves(data)
+  const pruned = (data.marks?.length ?? 0) > 0
+  return (
+    body && {
+      id: 'train',
+      title: data.optimizer ? `Train with ${data.optimizer}` : 'Train',
+      text: `The network learns until it improves no further. ${
+        pruned ? 'Each dotted line is a moment when kernels were removed; what comes after it is retraining.' : ''
+      } The accuracy axis spreads out the last per cent, where the differences are.`,
+      body,
+    }
+  )
+}
+
+const look: Chapter = ({ kernels }) =>
+  kernels && {
+    id: 'kernels',
+    title: 'Look at the kernels',
+    text: `These are the filters of the first layer as it learned them, ${kernels.height}×${kernels.width} weights each. Some have found an edge or a stroke; some have hardly any weight at all.`,
+    body: kernelPictures(kernels),
+  }
+
+const prune: Chapter = ({ layers, criterion }) =>
+  layers?.length
+    ? {
+        id: 'prune',
+        title: 'Remove the weak ones',
+        text: `Every kernel of a layer in order of its importance${
+          criterion ? `, here ${criterion}` : ''
+        }. Those left of the cut contribute least and are removed; they are gone from the file, not set to zero.`,
+        body: importanceCharts(layers),
+      }
+    : undefined
+
+const follow: Chapter = ({ network }) =>
+  network?.layers.length
+    ? {
+        id: 'network',
+        title: 'What follows each layer',
+        text: 'A kernel that goes takes its output channel with it, and so the matching input channel of whatever comes next: the following convolution, the rows of the matrix after Flatten. The bars are to scale.',
+        body: networkPicture(network),
+      }
+    : undefined
+
+const compare: Chapter = (data) => {
+  const { stages, made } = data
+  if (stages.length < 2) return undefined
+  const timed = stages.filter((stage) => stage.latencyMs !== undefined)
+  return {
+    id: 'compare',
+    title: 'Compare',
+    text: `The same measurements at every stage${data.dataset ? `, on ${data.dataset}` : ''}.`,
+    body: markup`${stagesTable(stages)}${
+      timed.length > 1 &&
+      markup`<div class="one">${figure(
+        'Time for one answer',
+        barChart(
+          'Median latency of each stage',
+          timed.map(({ name, latencyMs, latencyRange }) => ({
+            name,
+            value: latencyMs!,
+            ...(latencyRange && { range: latencyRange }),
+          })),
+          milliseconds,
+        ),
+        markup`Median${timed.some((stage) => stage.latencyRange) && ', with the span from the 10th to the 90th percentile'}.${made?.latencyNote && ` ${made.latencyNote}.`}`,
+      )}</div>`
+    }`,
+  }
+}
+
+const rebirth: Chapter = (data) => {
+  const { embeddings, confusion, changed, stages } = data
+  if (!embeddings?.maps.length && !confusion?.length && !changed?.images.length) return undefined
+  const [pruned, last] = [stages.at(-2), stages.at(-1)]
+  const gained = stages.length > 2 && pruned && last && last.accuracy > pruned.accuracy
+  return {
+    id: 'rebirth',
+    title: 'Rebirth',
+    text: gained
+      ? `Retrained at a small learning rate, the pruned network goes from ${percent(pruned.accuracy)} to ${percent(last.accuracy)}. Does it still see the same things?`
+      : 'Does the smaller network still see the same things?',
+    body: markup`${
+      embeddings &&
+      embeddings.maps.length > 0 &&
+      markup`<h3>What the last layer sees</h3><p class="soft">${
+        embeddings.of ?? 'The values before the last layer'
+      }, laid out in the plane so that inputs the network finds alike lie together. ${embeddings.method}.</p>${embeddingMaps(embeddings)}`
+    }${
+      confusion &&
+      confusion.length > 0 &&
+      markup`<h3>What is taken for what</h3><p class="soft">Rows are the truth, columns the answer: off the diagonal lie the mistakes.</p>${confusionTabs(confusion)}`
+    }${changed && changed.images.length > 0 && changedPart(data)}`,
+  }
+}
+
+const changedPart = ({ changed, stages }: ReportData): Markup => {
+  const [before, after] = changed!.between ?? [stages[0]?.name ?? 'before', stages.at(-1)?.name ?? 'after']
+  const right = changed!.images.filter(({ label, after }) => after === label).length
+  const broken = changed!.images.filter(({ label, before }) => before === label).length
+  return markup`<h3>Which answers changed</h3><p class="soft">From ${before} to ${after}, ${changed!.images.length} inputs got another answer: ${right} were corrected, ${broken} broken.</p>${changedGroups(changed!)}`
+}
+
+const repeat: Chapter = ({ rounds }) => {
+  if (!rounds || rounds.length < 2) return undefined
+  const chosen = rounds.find((round) => round.chosen)
+  const best = rounds.reduce((a, b) => (b.accuracy > a.accuracy ? b : a))
+  return {
+    id: 'repeat',
+    title: 'Repeat',
+    text: `Prune, retrain, and again: how small can the file get before accuracy gives way? ${
+      chosen && chosen !== best
+        ? `The one kept, ${chosen.label}, lies ${points(chosen.accuracy - best.accuracy)} points from the most accurate.`
+        : ''
+    } Up and to the left is better.`,
+    body: markup`<div class="one">${figure('Accuracy against file size', paretoChart(rounds))}</div>`,
+  }
+}
+
+const measured: Chapter = ({ series }) =>
+  series?.some((plot) => plot.series.some((line) => line.points.length > 1))
+    ? {
+        id: 'series',
+        title: 'Along the way',
+        text: 'What else was measured while training.',
+        body: seriesPlots(series),
+      }
+    : undefined
+
+const made: Chapter = ({ made }) =>
+  made && {
+    id: 'made',
+    title: 'How this was made',
+    text: made.command ? 'The same command and seed give the same figures.' : undefined,
+    body: provenance(made),
+  }
+
+const provenance = ({ command, seed, date, seconds: took, settings, versions }: Provenance): Markup => {
+  const entries: (readonly [string, string])[] = [
+    ...(seed === undefined ? [] : [['seed', String(seed)] as const]),
+    ...Object.entries(settings ?? {}).map(([name, value]) => [name, String(value)] as const),
+    ...(took === undefined ? [] : [['time in all', seconds(took)] as const]),
+    ...(date === undefined ? [] : [['made on', date] as const]),
+    ...Object.entries(versions ?? {}),
+  ]
+  return markup`${command && markup`<pre>${command}</pre>`}<dl>${entries.map(
+    ([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`,
+  )}</dl>`
+}
+
+const chapters: readonly Chapter[] = [train, look, prune, follow, compare, rebirth, repeat, measured, made]

@@ -1,0 +1,194 @@
+/**
+ * All that a report shows, as plain data that survives `JSON.stringify`. Only `title`, `model` and `stages` are needed:
+ * a section whose data is missing is left out. Accuracies are shares from 0 to 1; sizes are bytes; times milliseconds
+ * unless a name says otherwise. Numbers that are not finite (a loss that overflowed) are skipped.
+ */
+export type ReportData = {
+  readonly title: string
+  /** What was pruned, as a reader names it: `'seed-cnn'`, `'model.onnx'`. */
+  readonly model: string
+  /** On what it was measured: `'MNIST, 10 000 test images'`. */
+  readonly dataset?: string
+  readonly optimizer?: string
+  /** How importance was measured, in words: `'sum of absolute weights (L1)'`. */
+  readonly criterion?: string
+  /** In the order they came to be; the first is the original, the last the result. */
+  readonly stages: readonly Stage[]
+  readonly curve?: readonly CurvePoint[]
+  readonly marks?: readonly Mark[]
+  readonly kernels?: KernelPictures
+  readonly layers?: readonly LayerScores[]
+  readonly network?: NetworkDrawing
+  readonly rounds?: readonly Round[]
+  readonly embeddings?: Embeddings
+  /** Confusion matrices of the first and the last stage, or of as many as wanted. */
+  readonly confusion?: readonly Confusion[]
+  readonly changed?: ChangedAnswers
+  /** Further curves: schedules, telemetry of an optimizer, gradient norms. Shown in the order given. */
+  readonly series?: readonly SeriesPlot[]
+  readonly made?: Provenance
+}
+
+/** One state of the network: original, pruned, retrained. */
+export type Stage = {
+  readonly name: string
+  readonly accuracy: number
+  readonly loss?: number
+  readonly bytes: number
+  readonly parameters: number
+  /** Multiply–accumulates for one input. */
+  readonly macs: number
+  /** Median of one inference, with the batch that `latencyNote` of `Provenance` names. */
+  readonly latencyMs?: number
+  /** 10th and 90th percentile. */
+  readonly latencyRange?: readonly [number, number]
+  /** File name, shown in the table. */
+  readonly file?: string
+}
+
+/** One measurement while training; `step` counts on through pruning and retraining. */
+export type CurvePoint = {
+  readonly step: number
+  readonly epoch?: number
+  /** On the training batch. */
+  readonly loss?: number
+  readonly accuracy?: number
+  readonly validationLoss?: number
+  readonly validationAccuracy?: number
+  readonly testLoss?: number
+  readonly testAccuracy?: number
+}
+
+/** A moment worth a labelled line: `{ step: 3600, label: 'prune 50 %' }`. */
+export type Mark = { readonly step: number; readonly label: string }
+
+/** Kernels of the first layer, drawn as pictures. */
+export type KernelPictures = {
+  readonly layer: string
+  /** Input channels, height and width of one kernel. With more than one channel their mean is drawn. */
+  readonly channels: number
+  readonly height: number
+  readonly width: number
+  /** One per kernel: channels × height × width weights. */
+  readonly weights: readonly (readonly number[])[]
+  /** Whether the kernel stayed. */
+  readonly kept: readonly boolean[]
+  readonly scores?: readonly number[]
+}
+
+/** The importance of every kernel (unit) of one layer. */
+export type LayerScores = {
+  readonly name: string
+  /** By kernel index, in any order of size. */
+  readonly scores: readonly number[]
+  readonly kept: readonly boolean[]
+  /** The score at the cut; worked out from `kept` when left out. */
+  readonly threshold?: number
+  /** Axis label, default `'importance'`. */
+  readonly criterion?: string
+}
+
+/** The network as a chain or graph of layers, drawn top to bottom in the order given. */
+export type NetworkDrawing = {
+  readonly layers: readonly NetworkLayer[]
+  /** Arrows by position in `layers`; default: each to the next. Others than those are drawn as arcs. */
+  readonly edges?: readonly { readonly from: number; readonly to: number }[]
+}
+
+export type NetworkLayer = {
+  readonly name: string
+  /** `'Conv 5×5'`, `'Gemm'`, `'input'`. */
+  readonly kind: string
+  /** Width before pruning: channels or features. */
+  readonly channels: number
+  /** Width after; default the same. */
+  readonly kept?: number
+  /** Spatial size of its output: `[28, 28]`. */
+  readonly size?: readonly number[]
+  /** Layers with the same group are coupled: their channels live and die together. */
+  readonly group?: string
+  /** Why it cannot be pruned, when it cannot. */
+  readonly frozen?: string
+  readonly note?: string
+}
+
+/** One round of prune and retrain, or one ratio tried. */
+export type Round = {
+  readonly label: string
+  readonly bytes: number
+  readonly accuracy: number
+  /** Accuracy straight after pruning, before retraining. */
+  readonly prunedAccuracy?: number
+  /** The one that was kept. */
+  readonly chosen?: boolean
+}
+
+/** The same points of the same inputs on several maps. */
+export type Embeddings = {
+  /** `'t-SNE, perplexity 30, PCA start'`. */
+  readonly method: string
+  /** What was embedded: `'1568 values before the last layer'`. */
+  readonly of?: string
+  readonly classes: readonly string[]
+  /** Class of each point, an index into `classes`. */
+  readonly labels: readonly number[]
+  readonly maps: readonly {
+    readonly title: string
+    readonly x: readonly number[]
+    readonly y: readonly number[]
+    /** The network's answer for each point, an index into `classes`. */
+    readonly answers?: readonly number[]
+  }[]
+  /** The input of each point, shown on hover. */
+  readonly pictures?: readonly GreyPicture[]
+}
+
+/** Greys 0 (black) to 255 (white), row by row. */
+export type GreyPicture = { readonly width: number; readonly height: number; readonly pixels: readonly number[] }
+
+export type Confusion = {
+  readonly title: string
+  readonly classes: readonly string[]
+  /** `counts[true][answered]`. */
+  readonly counts: readonly (readonly number[])[]
+}
+
+export type ChangedAnswers = {
+  readonly classes: readonly string[]
+  /** Names of the two states compared; default the first and last stage's. */
+  readonly between?: readonly [string, string]
+  readonly images: readonly {
+    readonly picture: GreyPicture
+    readonly label: number
+    readonly before: number
+    readonly after: number
+    /** Position in the data set. */
+    readonly index?: number
+  }[]
+}
+
+/** A plot of one or more curves over steps. */
+export type SeriesPlot = {
+  readonly title: string
+  readonly x?: string
+  readonly y: string
+  readonly log?: boolean
+  readonly note?: string
+  readonly series: readonly {
+    readonly name: string
+    readonly points: readonly (readonly [number, number])[]
+  }[]
+}
+
+/** How the page was made, so that another person can make it again. */
+export type Provenance = {
+  readonly command?: string
+  readonly seed?: number
+  /** ISO 8601. */
+  readonly date?: string
+  readonly seconds?: number
+  /** Batch, threads and processor of the latency figures. */
+  readonly latencyNote?: string
+  readonly settings?: { readonly [name: string]: string | number | boolean }
+  readonly versions?: { readonly [name: string]: string }
+}
