@@ -2,11 +2,15 @@ import type { Node } from '../onnx/index.ts'
 import { activations } from './activations.ts'
 import { conv } from './conv.ts'
 import { elementwise } from './elementwise.ts'
+import { indexing } from './indexing.ts'
 import { matmul } from './matmul.ts'
 import { normalization } from './normalization.ts'
 import { pooling } from './pooling.ts'
+import { recurrent } from './recurrent.ts'
 import { reduce } from './reduce.ts'
 import { reshape } from './reshape.ts'
+import { segments } from './segments.ts'
+import { shape } from './shape.ts'
 import { softmaxes } from './softmax.ts'
 import type { Operator } from './types.ts'
 import { functions } from './unary.ts'
@@ -22,8 +26,12 @@ export const operators = {
   ...activations,
   ...elementwise,
   ...functions,
+  ...indexing,
+  ...recurrent,
   ...reduce,
   ...reshape,
+  ...segments,
+  ...shape,
   ...softmaxes,
 } satisfies Record<string, Operator>
 

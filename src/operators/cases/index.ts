@@ -3,7 +3,9 @@ import { activationCases, elementwiseCases, functionCases } from './elementwise.
 import { matmulCases } from './matmul.ts'
 import { normalizationCases } from './normalization.ts'
 import { poolingCases } from './pooling.ts'
+import { recurrentCases } from './recurrent.ts'
 import { reduceCases, softmaxCases } from './reduce.ts'
+import { indexingCases, reshapeCases, segmentCases, shapeCases } from './shape.ts'
 import type { OperatorCase } from './types.ts'
 
 export type * from './types.ts'
@@ -14,9 +16,14 @@ export const operatorCases: readonly OperatorCase[] = [
   ...matmulCases,
   ...normalizationCases,
   ...poolingCases,
+  ...recurrentCases,
   ...activationCases,
   ...elementwiseCases,
   ...functionCases,
   ...reduceCases,
   ...softmaxCases,
+  ...indexingCases,
+  ...reshapeCases,
+  ...segmentCases,
+  ...shapeCases,
 ]
