@@ -1,7 +1,10 @@
 import { open, stat } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
 import { writeFileAtomic } from '../base/files.ts'
-import { EspalierError, messageOf, type Tensor } from '../base/index.ts'
+import { EspalierError, FormatError, messageOf, type Tensor } from '../base/index.ts'
 import { type FileKind, kindOf } from './detect.ts'
+import { decodeIdx } from './idx.ts'
 import { decodeNpy, decodeNpz, encodeNpy, encodeNpz } from './numpy.ts'
 import { decodeSafetensors, type Safetensors, safetensorsChunks } from './safetensors.ts'
 
@@ -47,6 +50,20 @@ export const writeSafetensors = (
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> => writeFileAtomic(path, safetensorsChunks(tensors, metadata))
+
+/** Reads an IDX file, plain or gzipped (told by content). @throws FormatError naming the file. */
+export const readIdx = async (path: string): Promise<Tensor> => {
+  const bytes = await readBytes(path)
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return decodeIdx(bytes, { file: path })
+  const plain = await promisify(gunzip)(bytes).catch((error: unknown) => {
+    throw new FormatError(`cannot be unzipped: ${messageOf(error)}`, {
+      place: { file: path },
+      remedy: 'copy it again from where it came from',
+      cause: error,
+    })
+  })
+  return decodeIdx(plain, { file: path })
+}
 
 /** Reads a .npy file. @throws FormatError or UnsupportedError naming the file. */
 export const readNpy = async (path: string): Promise<Tensor> => decodeNpy(await readBytes(path), { file: path })

@@ -9,6 +9,7 @@ import {
   type Tensor,
   UnsupportedError,
 } from '../base/index.ts'
+import { swapped } from './bytes.ts'
 
 /** NumPy's type codes, without the byte order, and our types. */
 const typeOf: ReadonlyMap<string, DataType> = new Map([
@@ -153,12 +154,6 @@ export const encodeNpz = (tensors: ReadonlyMap<string, Tensor>, options: { compr
     level: options.compress ? 6 : 0,
     mtime: new Date(1980, 0, 1),
   })
-
-/** Each element's bytes turned round; the two halves of a complex number each for itself. */
-const swapped = (bytes: Uint8Array, type: DataType): Uint8Array => {
-  const width = dataTypes[type].bits / 8 / (type.startsWith('complex') ? 2 : 1)
-  return bytes.map((_, i) => bytes[i - (i % width) + width - 1 - (i % width)]!)
-}
 
 /** Column-major elements rearranged to row-major. */
 const rowMajor = (bytes: Uint8Array, type: DataType, dims: readonly number[]): Uint8Array => {

@@ -1,12 +1,5 @@
-import {
-  byteLengthOf,
-  dataTypes,
-  FormatError,
-  messageOf,
-  sizeOf,
-  type Tensor,
-  type TensorType,
-} from '../../base/index.ts'
+import { byteLengthOf, FormatError, messageOf, sizeOf, type Tensor, type TensorType } from '../../base/index.ts'
+import { swapped } from '../bytes.ts'
 import { crc32c, masked } from './crc32c.ts'
 import { dataTypeOf, type Extent, extentsOf, Message, shapeOf } from './proto.ts'
 import { assemble } from './slices.ts'
@@ -129,7 +122,7 @@ const whole = async (type: TensorType, entry: Entry, read: ShardReader, bigEndia
   const bytes = await read(entry.shard, entry.offset, entry.size)
   if (type.type === 'string') return stringsOf(type, bytes, entry.checksum)
   if (masked(crc32c(bytes)) !== entry.checksum) throw new Error('its bytes do not match their checksum')
-  return { ...type, bytes: bigEndian ? swapped(bytes, type) : bytes }
+  return { ...type, bytes: bigEndian ? swapped(bytes, type.type) : bytes }
 }
 
 /**
@@ -167,12 +160,6 @@ const stringsOf = (type: TensorType, stored: Uint8Array, checksum: number): Tens
   })
   if (at !== stored.length) throw new Error('its strings are cut short')
   return { ...type, bytes: new Uint8Array(0), strings }
-}
-
-/** Each element's bytes turned round; the two halves of a complex number each for itself. */
-const swapped = (bytes: Uint8Array, { type }: TensorType): Uint8Array => {
-  const width = dataTypes[type].bits / 8 / (type.startsWith('complex') ? 2 : 1)
-  return bytes.map((_, i) => bytes[i - (i % width) + width - 1 - (i % width)]!)
 }
 
 /** Keys are bytes in no particular encoding; one character per byte tells them apart exactly. */

@@ -1,0 +1,5 @@
+export * from './augment.ts'
+export * from './batches.ts'
+export * from './dataset.ts'
+export * from './labels.ts'
+export * from './resize.ts'

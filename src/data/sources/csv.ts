@@ -1,0 +1,100 @@
+import { FormatError, float32, type Tensor } from '../../base/index.ts'
+import { readBytes } from '../../formats/file.ts'
+import { type LoadOptions, type Splits, splitsOf } from './arrays.ts'
+
+/** A table of numbers with a label column: class numbers or names. */
+export const loadCsv = async (path: string, options: LoadOptions = {}): Promise<Splits> => {
+  const { x, y, classes } = parseTable(new TextDecoder().decode(await readBytes(path)), path)
+  return splitsOf(`csv:${path}`, { train: { x, y, file: path } }, { ...options, classes: options.classes ?? classes })
+}
+
+const labelNames = ['label', 'class', 'y', 'target']
+
+/**
+ * Reads a table: comma, semicolon or tab between fields, fields quoted where they hold one, a first row of names or
+ * none. The label column is called label, class, y or target, or is the last one. Labels that are not all
+ * numbers are names, numbered in alphabetical order.
+ */
+export const parseTable = (
+  text: string,
+  file: string,
+): { x: Tensor; y: Tensor; classes: readonly string[] | undefined } => {
+  const fail = (what: string, line?: number) =>
+    new FormatError(line === undefined ? what : `line ${line}: ${what}`, {
+      place: { file },
+      remedy: 'correct the table',
+    })
+  const rows = [...rowsOf(text.replace(/^\uFEFF/, ''), fail)]
+  const first = rows[0]
+  if (!first) throw fail('the table is empty')
+
+  const named = first.fields.findIndex((field) => labelNames.includes(field.trim().toLowerCase()))
+  // Without such a name, a first row that has text where the second has a number is one of names.
+  const hasHeader =
+    named >= 0 || first.fields.some((field, i) => !isNumber(field) && isNumber(rows[1]?.fields[i] ?? ''))
+  const samples = hasHeader ? rows.slice(1) : rows
+  const columns = first.fields.length
+  const label = named >= 0 ? named : columns - 1
+  if (columns < 2) throw fail('a table needs a column of labels and one of numbers at least')
+  if (samples.length === 0) throw fail('the table has no rows but its names')
+
+  const values = new Float32Array(samples.length * (columns - 1))
+  const labels: string[] = []
+  let at = 0
+  for (const { fields, line } of samples) {
+    if (fields.length !== columns) throw fail(`${fields.length} fields where the first row has ${columns}`, line)
+    for (const [i, field] of fields.entries()) {
+      if (i === label) {
+        if (field.trim() === '') throw fail('the label is missing', line)
+        labels.push(field.trim())
+      } else if (isNumber(field)) values[at++] = Number(field)
+      else
+        throw fail(`'${field.slice(0, 40)}' in column ${hasHeader ? `'${first.fields[i]}'` : i + 1} is no number`, line)
+    }
+  }
+  const classes = labels.every(isNumber) ? undefined : [...new Set(labels)].sort()
+  const numberOf = new Map(classes?.map((name, i) => [name, i]))
+  return {
+    x: float32([samples.length, columns - 1], values),
+    y: float32(
+      [samples.length],
+      labels.map((name) => numberOf.get(name) ?? Number(name)),
+    ),
+    classes,
+  }
+}
+
+const isNumber = (field: string) => field.trim() !== '' && Number.isFinite(Number(field))
+
+/** The rows that are not empty, as fields (RFC 4180: quotes are doubled inside quotes, which may span lines). */
+function* rowsOf(
+  text: string,
+  fail: (what: string, line: number) => Error,
+): Generator<{ fields: string[]; line: number }> {
+  const head = text.slice(0, text.search(/[\r\n]|$/))
+  const separator = [',', ';', '\t'].reduce((a, b) => (head.split(b).length > head.split(a).length ? b : a))
+  const ends = new Set([separator, '\r', '\n'])
+  let fields: string[] = []
+  let line = 1
+  let begin = 1
+  for (let at = 0; at <= text.length; ) {
+    let field = ''
+    while (text[at] === '"') {
+      const close = text.indexOf('"', at + 1)
+      if (close < 0) throw fail('a quote is never closed', begin)
+      // A quote right after a closing one is a quote inside the field.
+      field += `${field && '"'}${text.slice(at + 1, close)}`
+      at = close + 1
+    }
+    line += field.split('\n').length - 1
+    let end = at
+    while (end < text.length && !ends.has(text[end]!)) end++
+    fields.push(field + text.slice(at, end))
+    at = end + 1
+    if (text[end] === separator) continue
+    if (text[end] === '\r' && text[at] === '\n') at++
+    if (fields.length > 1 || fields[0]?.trim()) yield { fields, line: begin }
+    fields = []
+    begin = ++line
+  }
+}

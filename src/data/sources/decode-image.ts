@@ -1,0 +1,88 @@
+import { convertIndexedToRgb, type DecodedPng, decode as decodePng, hasPngSignature } from 'fast-png'
+import jpeg from 'jpeg-js'
+import { FormatError, messageOf } from '../../base/index.ts'
+import { type Image, withChannels } from '../resize.ts'
+
+/** Pictures past this are refused before they are decoded: a few bytes of PNG can claim the whole memory. */
+const mostPixels = 100_000_000
+
+/**
+ * Decodes a PNG or JPEG picture, told by its content, to grey or RGB bytes. Transparency is dropped, 16-bit values keep
+ * their upper byte, and rotation marks in EXIF are not obeyed, as in torchvision.
+ */
+export const decodeImage = (bytes: Uint8Array, file: string): Image => {
+  try {
+    if (hasPngSignature(bytes)) return fromPng(bytes)
+    if (bytes[0] === 0xff && bytes[1] === 0xd8) return fromJpeg(bytes)
+  } catch (error) {
+    throw new FormatError(`the picture cannot be decoded: ${messageOf(error)}`, {
+      place: { file },
+      remedy: 'remove it or save it again',
+      cause: error,
+    })
+  }
+  throw new FormatError('this is neither a PNG nor a JPEG picture', {
+    place: { file },
+    remedy: 'convert it, or give it the ending that it should have',
+  })
+}
+
+const fromPng = (bytes: Uint8Array): Image => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (view.getUint32(16) * view.getUint32(20) > mostPixels) throw new Error('it has more than 100 million pixels')
+  const png = decodePng(bytes, { checkCrc: true })
+  const { width, height } = png
+  if (png.palette) return picked(convertIndexedToRgb(png), width, height, png.palette[0]?.length ?? 3)
+  if (png.depth < 8) return { width, height, channels: 1, data: unpacked(png) }
+  const data = png.depth === 16 ? Uint8Array.from(png.data, (value) => value >> 8) : Uint8Array.from(png.data)
+  return picked(data, width, height, png.channels)
+}
+
+/** Grey of 1, 2 or 4 bits a pixel, each row padded to whole bytes, spread over 0 to 255. */
+const unpacked = ({ data, depth, width, height }: DecodedPng): Uint8Array => {
+  const stride = Math.ceil((width * depth) / 8)
+  const most = 2 ** depth - 1
+  return Uint8Array.from({ length: width * height }, (_, i) => {
+    const bit = (i % width) * depth
+    const byte = data[Math.floor(i / width) * stride + (bit >> 3)]!
+    return (((byte >> (8 - depth - (bit & 7))) & most) * 255) / most
+  })
+}
+
+/** Leaves the last of two or four channels, transparency, out. */
+const picked = (data: Uint8Array, width: number, height: number, channels: number): Image => {
+  const kept = channels < 3 ? 1 : 3
+  if (channels === kept) return { width, height, channels: kept, data }
+  return {
+    width,
+    height,
+    channels: kept,
+    data: Uint8Array.from(
+      { length: width * height * kept },
+      (_, i) => data[Math.floor(i / kept) * channels + (i % kept)]!,
+    ),
+  }
+}
+
+const fromJpeg = (bytes: Uint8Array): Image => {
+  const { width, height, data } = jpeg.decode(bytes, {
+    useTArray: true,
+    formatAsRGBA: false,
+    tolerantDecoding: false,
+    maxResolutionInMP: mostPixels / 1e6,
+    maxMemoryUsageInMB: 2048,
+  })
+  const image: Image = { width, height, channels: 3, data }
+  return componentsOf(bytes) === 1 ? withChannels(image, 1) : image
+}
+
+/** How many components a JPEG has, from its start-of-frame segment; the decoder always gives three. */
+const componentsOf = (bytes: Uint8Array): number => {
+  for (let at = 2; at + 9 < bytes.length && bytes[at] === 0xff; ) {
+    const marker = bytes[at + 1]!
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)
+    if (isFrame) return bytes[at + 9]!
+    at += 2 + bytes[at + 2]! * 256 + bytes[at + 3]!
+  }
+  return 3
+}
