@@ -38,12 +38,15 @@ export const gradientParity = async (
   const training = await trainingGraph(model, {
     runtime,
     inputs: Object.fromEntries([...inputs].map(([name, { dims }]) => [name, dims])),
-    loss: loss.name,
+    loss,
     trainable: [...references.keys()],
     mode: recorded.metadata.mode === 'train' ? 'train' : 'eval',
   })
-  const target = recorded.tensors.get(loss.target)
-  if (!target) throw new UsageError(`the case has no tensor '${loss.target}' for its ${loss.name} loss`)
+  const targets = Object.keys(training.targets).map((name) => {
+    const target = recorded.tensors.get(name)
+    if (!target) throw new UsageError(`the case has no tensor '${name}' for its ${loss.name} loss`)
+    return [name, target]
+  })
   const state = training.model.graph.inputs.flatMap(({ name }) => {
     const tensor = model.graph.initializers.get(name)
     return tensor ? [[name, tensor] as const] : []
@@ -53,7 +56,7 @@ export const gradientParity = async (
     const values = await session.run({
       ...Object.fromEntries(inputs),
       ...Object.fromEntries(state),
-      [training.target]: target,
+      ...Object.fromEntries(targets),
     })
     const largest = Math.max(...[...references.values()].map((reference) => normOf(float32Of(reference))))
     const parameters = [...references].map(([name, reference]) => {

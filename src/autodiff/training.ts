@@ -1,9 +1,9 @@
 import { dataTypes, sizeOf, type Tensor, type TensorType, UnsupportedError, UsageError } from '../base/index.ts'
-import { copyModel, GraphBuilder, type Model, opsetOf, removeDead, upgradeOpset } from '../onnx/index.ts'
+import { copyModel, type Graph, GraphBuilder, type Model, opsetOf, removeDead, upgradeOpset } from '../onnx/index.ts'
 import { constants, type Runtime, trace } from '../runtime/index.ts'
 import { backward } from './backward.ts'
 import { evalForm, poolBeforeRelu, trainForm, type Update } from './forms.ts'
-import { type LossName, lossNamed } from './loss.ts'
+import { type Loss, lossNamed, type Targets } from './loss.ts'
 import { checkTrainable, trainableInitializers } from './trainable.ts'
 
 export type TrainingGraphOptions = {
@@ -11,7 +11,8 @@ export type TrainingGraphOptions = {
   readonly runtime: Runtime
   /** The shape of every input for one batch: a training graph is made for fixed shapes. */
   readonly inputs: { readonly [input: string]: readonly number[] }
-  readonly loss?: LossName
+  /** Cross-entropy unless said. */
+  readonly loss?: Loss
   /** The value the loss reads; the graph's first output unless said. */
   readonly output?: string
   /** Initializers to differentiate by; `trainableInitializers` unless said. */
@@ -23,9 +24,8 @@ export type TrainingGraphOptions = {
 /** One step's computation as plain ONNX operators: forward, loss and every gradient. */
 export type TrainingGraph = {
   readonly model: Model
-  /** Input that takes the labels or the target values. */
-  readonly target: string
-  readonly targetType: TensorType
+  /** Inputs of the loss, such as `labels`. */
+  readonly targets: Targets
   /** Output holding the scalar loss. */
   readonly loss: string
   /** Output holding what the loss reads: the network's answer. */
@@ -56,23 +56,27 @@ export const trainingGraph = async (original: Model, options: TrainingGraphOptio
 
   const output = options.output ?? graph.outputs[0]?.name
   if (output === undefined) throw new UsageError('the model has no output to take a loss of')
-  const loss = lossNamed(options.loss ?? 'cross-entropy')
+  const loss = options.loss ?? lossNamed('cross-entropy')
   graph.outputs = [{ name: output, type: 'float32' }]
   removeDead(graph)
   poolBeforeRelu(graph)
   const feeds = zeros(options.inputs, graph.inputs)
   const outputType = (await trace(options.runtime, model, feeds)).get(output)
   if (!outputType) throw new UsageError(`the model has no value '${output}' to take a loss of`)
-  const targetType: TensorType =
-    loss.target === 'labels'
-      ? { type: 'int64', dims: outputType.dims.filter((_, axis) => axis !== 1) }
-      : { type: 'float32', dims: outputType.dims }
-  const target = builder.fresh(loss.target)
-  graph.inputs.push({ name: target, type: targetType.type, dims: [...targetType.dims] })
-  const lossValue = loss.build(builder, output, target, outputType.dims)
+  const targets = loss.targets(outputType.dims)
+  for (const [name, { type, dims }] of Object.entries(targets)) {
+    if (takenNames(graph).has(name))
+      throw new UsageError(`the model has a value '${name}' already, which the loss needs as an input`, {
+        remedy: 'rename it',
+      })
+    graph.inputs.push({ name, type, dims: [...dims] })
+  }
+  const named = Object.fromEntries(Object.keys(targets).map((name) => [name, name]))
+  const lossValue = loss.build(new GraphBuilder(graph, 'loss'), output, named, outputType.dims)
   graph.outputs.push({ name: lossValue, type: 'float32', dims: [] })
 
-  const types = await trace(options.runtime, model, { ...feeds, [target]: zero(targetType) })
+  const zeroTargets = Object.entries(targets).map(([name, type]) => [name, zero(type)])
+  const types = await trace(options.runtime, model, { ...feeds, ...Object.fromEntries(zeroTargets) })
   const variables = new Set([...trainable, ...updates.map((update) => update.initializer)])
   const fixed = [...graph.initializers].filter(([name]) => !variables.has(name))
   const computed = await constants(options.runtime, model, { shapes: types, variables })
@@ -100,8 +104,11 @@ export const trainingGraph = async (original: Model, options: TrainingGraphOptio
     graph.outputs.push({ name, type: 'float32' })
   graph.valueInfo.clear()
   removeDead(graph)
-  return { model, target, targetType, loss: lossValue, output, gradients, updates: moving }
+  return { model, targets, loss: lossValue, output, gradients, updates: moving }
 }
+
+const takenNames = ({ inputs, initializers, nodes }: Graph): Set<string> =>
+  new Set([...inputs.map(({ name }) => name), ...initializers.keys(), ...nodes.flatMap(({ outputs }) => outputs)])
 
 /** Writes the batch's shape into the graph's inputs, in place. */
 const fixInputs = (model: Model, inputs: TrainingGraphOptions['inputs']) => {

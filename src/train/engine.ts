@@ -1,10 +1,10 @@
-import { type LossName, type TrainingGraph, trainingGraph } from '../autodiff/index.ts'
+import { type Loss, type TrainingGraph, trainingGraph } from '../autodiff/index.ts'
 import { float32, float32Of, type Tensor } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { blockConvolutions, blockSizeOf, type Runtime, type Session, trace, type Values } from '../runtime/index.ts'
 
-/** One batch as the graph takes it: the network's inputs by name and the labels or target values. */
-export type EngineBatch = { readonly inputs: Values; readonly target: Tensor }
+/** One batch as the graph takes it: the network's inputs and the loss's (`labels` and the like), by name. */
+export type EngineBatch = { readonly inputs: Values; readonly targets: Values }
 
 /** What a step found. `output` is the network's answer, [n, ...]. */
 export type StepResult = { readonly loss: number; readonly output: Tensor }
@@ -25,7 +25,7 @@ export type Engine = {
 
 export type EngineOptions = {
   readonly runtime: Runtime
-  readonly loss?: LossName
+  readonly loss?: Loss
   /** The value the loss reads; the graph's first output unless said. */
   readonly output?: string
   readonly trainable?: readonly string[]
@@ -47,7 +47,7 @@ export const prepare = async (model: Model, options: EngineOptions, batch: Engin
   if (block > 1) {
     const names = new Set(graph.model.graph.inputs.map((input) => input.name))
     const weights = [...model.graph.initializers].filter(([name]) => names.has(name))
-    const feeds = { ...Object.fromEntries(weights), ...batch.inputs, [graph.target]: batch.target }
+    const feeds = { ...Object.fromEntries(weights), ...batch.inputs, ...batch.targets }
     blockConvolutions(graph.model, await trace(runtime, graph.model, feeds), block)
   }
   return { graph, session: await runtime.open(graph.model, threads === undefined ? {} : { threads }) }
@@ -89,7 +89,7 @@ export const openEngine = async (model: Model, options: EngineOptions, example: 
     gradients,
     async step(batch) {
       const { graph, session } = await preparedFor(batch)
-      const results = await session.run({ ...feeds, ...batch.inputs, [graph.target]: batch.target })
+      const results = await session.run({ ...feeds, ...batch.inputs, ...batch.targets })
       for (const [name, output] of graph.gradients) gradients.set(name, float32Of(results[output]!))
       for (const { initializer, value } of graph.updates) weights.get(initializer)!.set(float32Of(results[value]!))
       return { loss: float32Of(results[graph.loss]!)[0]!, output: results[graph.output]! }

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { EspalierError, float32Of, type Tensor, type TensorType } from '../../base/index.ts'
 import { encodeModel, type Model } from '../../onnx/index.ts'
+import type { Values } from '../../runtime/index.ts'
 import { copyWeights, type Engine, type EngineBatch, type EngineOptions, prepare, weightFeeds } from '../engine.ts'
 import { layOut, signal, tensorAt } from './layout.ts'
 import type { ShardJob } from './shard.worker.ts'
@@ -73,7 +74,7 @@ const openTeam = async (
     async step(batch, gradients) {
       const parts = sizes.map((size, shard) => slice(batch, starts[shard]!, size))
       for (const [i, worker] of workers.entries()) worker.run(weights, parts[i + 1]!)
-      const results = await session.run({ ...feeds, ...parts[0]!.inputs, [graph.target]: parts[0]!.target })
+      const results = await session.run({ ...feeds, ...parts[0]!.inputs, ...parts[0]!.targets })
       const outputs = [results[graph.output]!]
       let loss = (float32Of(results[graph.loss]!)[0]! * sizes[0]!) / total
       for (const [name, output] of graph.gradients)
@@ -112,7 +113,7 @@ const startWorker = async (
   const given = new Map<string, TensorType>([
     ...[...weights.keys()].map((name) => [name, model.graph.initializers.get(name)!] as const),
     ...Object.entries(part.inputs),
-    [graph.target, part.target],
+    ...Object.entries(part.targets),
   ])
   const dims = (outputType?.dims ?? []).map(Number)
   const made = new Map<string, TensorType>([
@@ -143,8 +144,7 @@ const startWorker = async (
     run(weights: ReadonlyMap<string, Float32Array>, part: EngineBatch) {
       for (const [name, values] of weights)
         put(name, new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
-      for (const [name, tensor] of Object.entries(part.inputs)) put(name, tensor.bytes)
-      put(graph.target, part.target.bytes)
+      for (const [name, { bytes }] of Object.entries({ ...part.inputs, ...part.targets })) put(name, bytes)
       Atomics.store(state, 0, signal.run)
       Atomics.notify(state, 0)
     },
@@ -177,9 +177,12 @@ const shardSizes = (total: number, shards: number): number[] => {
 
 /** Samples [start, start + size) of a batch, as views. */
 const slice = (batch: EngineBatch, start: number, size: number): EngineBatch => ({
-  inputs: Object.fromEntries(Object.entries(batch.inputs).map(([name, tensor]) => [name, rows(tensor, start, size)])),
-  target: rows(batch.target, start, size),
+  inputs: rowsOf(batch.inputs, start, size),
+  targets: rowsOf(batch.targets, start, size),
 })
+
+const rowsOf = (values: Values, start: number, size: number): Values =>
+  Object.fromEntries(Object.entries(values).map(([name, tensor]) => [name, rows(tensor, start, size)]))
 
 const rows = (tensor: Tensor, start: number, size: number): Tensor => {
   const stride = tensor.bytes.byteLength / (tensor.dims[0] || 1)
