@@ -1,0 +1,6 @@
+export * from './init.ts'
+export * from './last-hidden.ts'
+export * from './layers.ts'
+export * from './net.ts'
+export * from './networks.ts'
+export * from './weights.ts'
