@@ -21,6 +21,8 @@ export type OperatorCase = {
   readonly opset?: number
   /** Drawn in this type even where the engine computes in double: for operators whose kernels round to single inside. */
   readonly type?: 'float32'
+  /** Draws other numbers than seed 1, where those fall on a kink within a difference's step. */
+  readonly seed?: number
   /** Inputs whose gradient is checked; every input given by its shape unless said. */
   readonly checked?: readonly string[]
 }

@@ -114,13 +114,13 @@ const norm = (a: readonly number[]) => Math.sqrt(dot(a, a))
 export const checkGradient = async (
   c: OperatorCase,
   options: {
-    /** Draws other numbers; 1 unless given. */
+    /** Draws other numbers; the case's own, or 1, unless given. */
     seed?: number
     /** Instead of the rule in the operator's row. */
     rule?: GradientRule
   } = {},
 ): Promise<readonly GradientError[]> => {
-  const seed = options.seed ?? 1
+  const seed = options.seed ?? c.seed ?? 1
   const { one, session, out } = await openEither(c, seed)
   const type = one.values.get(one.drawn[0]!)!.type
   const dice = random(seed + 1000)

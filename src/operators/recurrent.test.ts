@@ -1,0 +1,4 @@
+import { recurrentCases } from './cases/recurrent.ts'
+import { testGradients } from './testing/gradients.ts'
+
+testGradients(recurrentCases)
