@@ -30,6 +30,7 @@ export type TrainingGraph = {
   readonly loss: string
   /** Output holding what the loss reads: the network's answer. */
   readonly output: string
+  readonly outputDims: readonly number[]
   /** Output holding ∂loss/∂parameter, by parameter; the parameters are inputs of the graph under their own names. */
   readonly gradients: ReadonlyMap<string, string>
   /** Running statistics: inputs under their own names too, with the output that replaces them after a step. */
@@ -104,7 +105,7 @@ export const trainingGraph = async (original: Model, options: TrainingGraphOptio
     graph.outputs.push({ name, type: 'float32' })
   graph.valueInfo.clear()
   removeDead(graph)
-  return { model, targets, loss: lossValue, output, gradients, updates: moving }
+  return { model, targets, loss: lossValue, output, outputDims: outputType.dims, gradients, updates: moving }
 }
 
 const takenNames = ({ inputs, initializers, nodes }: Graph): Set<string> =>

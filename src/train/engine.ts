@@ -17,6 +17,8 @@ export type Engine = {
   readonly weights: ReadonlyMap<string, Float32Array>
   /** The parameters among the weights. */
   readonly trainable: readonly string[]
+  /** Shape of what the loss reads, [n, classes, …] for a classifier. */
+  readonly outputDims: readonly number[]
   /** ∂loss/∂parameter of the last step, by parameter. */
   readonly gradients: ReadonlyMap<string, Float32Array>
   step(batch: EngineBatch): Promise<StepResult>
@@ -86,6 +88,7 @@ export const openEngine = async (model: Model, options: EngineOptions, example: 
   return {
     weights,
     trainable,
+    outputDims: first.outputDims,
     gradients,
     async step(batch) {
       const { graph, session } = await preparedFor(batch)

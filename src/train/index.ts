@@ -1,1 +1,4 @@
 export * from './engine.ts'
+export * from './evaluate.ts'
+export * from './events.ts'
+export * from './trainer.ts'

@@ -42,6 +42,7 @@ export const openShardedEngine = async (
   return {
     weights,
     trainable,
+    outputDims: first.graph.outputDims,
     gradients,
     step: async (batch) => (await teamFor(batch)).step(batch, gradients),
     close: async () => {

@@ -1,0 +1,3 @@
+export * from './folder.ts'
+export * from './index.ts'
+export * from './shards/index.ts'

@@ -1,0 +1,177 @@
+import { EspalierError, random, sizeOf, UsageError } from '../base/index.ts'
+import { type Augment, type Batch, type BatchesState, batches, type Dataset } from '../data/index.ts'
+import type { Model } from '../onnx/index.ts'
+import { type OptimizerState, parametersOf, type Recipe, restoreState, stateOf } from '../optim/index.ts'
+import type { Values } from '../runtime/index.ts'
+import { type Engine, type EngineBatch, type EngineOptions, openEngine } from './engine.ts'
+import { evaluate, inputOf, withWeights } from './evaluate.ts'
+import type { OnTrainEvent } from './events.ts'
+import { pace } from './pace.ts'
+
+export type TrainOptions = Omit<EngineOptions, 'output'> & {
+  readonly data: Dataset
+  /** Samples the accuracy is taken on as training goes; none, no accuracy. */
+  readonly test?: Dataset
+  readonly recipe: Recipe
+  readonly epochs: number
+  /** Samples in a batch; 50. */
+  readonly batch?: number
+  /** Seed of the order of samples; 0. */
+  readonly seed?: number
+  readonly augment?: Augment
+  /** What the loss reads of a batch; its labels. */
+  readonly targetsOf?: (batch: Batch) => Promise<Values>
+  /** Steps between evaluations; 50, as the article has it. 0 for none but the last. */
+  readonly evaluateEvery?: number
+  /** Test samples used for those (the last evaluation uses all); 2000, as the article's code does. */
+  readonly evaluateSamples?: number
+  /** Opens what computes the gradients; `openEngine`, or one that shards the batch. */
+  readonly open?: (model: Model, options: EngineOptions, example: EngineBatch) => Promise<Engine>
+  /** Saves a checkpoint and says where; called every `checkpointEvery` steps and at the end. */
+  readonly save?: (state: TrainState) => Promise<string>
+  /** Steps between checkpoints; an epoch. */
+  readonly checkpointEvery?: number
+  readonly resume?: TrainState
+  readonly onEvent?: OnTrainEvent
+  /** Asks the optimizer's links for telemetry every so many steps; 0, never. */
+  readonly telemetryEvery?: number
+  readonly signal?: AbortSignal
+}
+
+/** Everything a run needs to go on exactly where it was. */
+export type TrainState = {
+  /** Steps done. */
+  readonly step: number
+  /** Parameters and running statistics, by initializer. */
+  readonly weights: ReadonlyMap<string, Float32Array>
+  readonly optimizer: OptimizerState
+  readonly batches: BatchesState
+}
+
+export type TrainResult = {
+  /** The model with the weights to use: averaged ones where the optimizer keeps such. */
+  readonly model: Model
+  readonly state: TrainState
+  /** The last loss on a training batch. */
+  readonly loss: number
+  /** On all test samples, where there are any. */
+  readonly accuracy?: number
+}
+
+/**
+ * Trains a model: batch by batch, gradients from the engine, weights moved by the optimizer.
+ * @throws EspalierError naming the step and the last checkpoint when the loss is no longer finite.
+ */
+export const train = async (model: Model, options: TrainOptions): Promise<TrainResult> => {
+  const { data, test, recipe, epochs, batch = 50, seed = 0, evaluateEvery = 50, evaluateSamples = 2000 } = options
+  const emit: OnTrainEvent = (event) => options.onEvent?.(event)
+  const input = inputOf(model)
+  const targetsOf = options.targetsOf ?? (async ({ labels }: Batch) => ({ labels }))
+  if (!(epochs > 0)) throw new UsageError(`${epochs} epochs make no sense`, { remedy: 'give a number above 0' })
+
+  const feed = batches(data, { batch, shuffle: random(seed), augment: options.augment }, options.resume?.batches)
+  const steps = Math.ceil(epochs * feed.perEpoch)
+  const engineBatch = async (b: Batch): Promise<EngineBatch> => ({
+    inputs: { [input]: b.inputs },
+    targets: await targetsOf(b),
+  })
+  const first = await engineBatch(batches(data, { batch }).next())
+  const engine = await (options.open ?? openEngine)(model, options, first)
+  try {
+    checkClasses(data, engine)
+    const parameters = parametersOf(model.graph, engine.trainable).map((p) => ({
+      ...p,
+      values: engine.weights.get(p.name)!,
+    }))
+    let telemetry = false
+    let step = options.resume?.step ?? 0
+    const optimizer = recipe.start(parameters, {
+      ...(options.telemetryEvery && {
+        onEvent: (event) => telemetry && emit({ type: 'optimizer', step, event }),
+      }),
+    })
+    if (options.resume) {
+      restoreState(optimizer, options.resume.optimizer)
+      for (const [name, values] of options.resume.weights) restoreWeights(engine, name, values)
+    }
+
+    const stateNow = (): TrainState => ({
+      step,
+      weights: new Map([...engine.weights].map(([name, values]) => [name, values.slice()])),
+      optimizer: stateOf(optimizer),
+      batches: feed.state(),
+    })
+    const modelNow = () => withWeights(model, new Map([...engine.weights, ...(optimizer.evaluationWeights() ?? [])]))
+    const epochNow = () => Math.floor((step - 1) / feed.perEpoch)
+    const checkpointEvery = options.checkpointEvery ?? feed.perEpoch
+    let lastCheckpoint: string | undefined
+    const checkpoint = async () => {
+      if (!options.save) return
+      lastCheckpoint = await options.save(stateNow())
+      emit({ type: 'checkpoint', step, path: lastCheckpoint })
+    }
+    const evaluateNow = async (trainLoss: number, samples?: number) => {
+      if (!test) return undefined
+      const found = await evaluate(modelNow(), test, { runtime: options.runtime, ...(samples && { samples }) })
+      const { predictions: _, ...rest } = found
+      emit({ type: 'evaluation', step, epoch: epochNow(), trainLoss, ...rest })
+      return found
+    }
+
+    emit({
+      type: 'start',
+      steps,
+      stepsPerEpoch: feed.perEpoch,
+      from: step + 1,
+      trainable: engine.trainable,
+      parameters: parameters.reduce((sum, p) => sum + sizeOf(p.dims), 0),
+    })
+    const clock = pace(steps - step)
+    let loss = Number.NaN
+    while (step < steps && !options.signal?.aborted) {
+      const next = feed.next()
+      step++
+      const lr = optimizer.rate()
+      loss = (await engine.step(await engineBatch(next))).loss
+      if (!Number.isFinite(loss)) throw diverged(step, loss, lastCheckpoint)
+      telemetry = options.telemetryEvery ? step % options.telemetryEvery === 0 : false
+      const moved = optimizer.step(engine.gradients, { consume: true })
+      if (!moved.moved) emit({ type: 'skipped', step, reason: moved.reason })
+      emit({ type: 'step', step, epoch: epochNow(), loss, lr, ...clock.tick(next.indices.length) })
+      if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps) await evaluateNow(loss, evaluateSamples)
+      if (step % checkpointEvery === 0 && step < steps) await checkpoint()
+    }
+    const last = await evaluateNow(loss)
+    await checkpoint()
+    emit({ type: 'end', step, seconds: clock.seconds(), stopped: step < steps })
+    return { model: modelNow(), state: stateNow(), loss, ...(last && { accuracy: last.accuracy }) }
+  } finally {
+    await engine.close()
+  }
+}
+
+/** A label past the last output would be read from memory that is not there. */
+const checkClasses = (data: Dataset, { outputDims }: Engine) => {
+  const classes = outputDims[1] ?? 1
+  if (data.classes.length > classes)
+    throw new UsageError(`'${data.name}' has ${data.classes.length} classes and the model tells ${classes} apart`, {
+      remedy: 'use data with the classes the model knows, or a model with more outputs',
+    })
+}
+
+const restoreWeights = (engine: Engine, name: string, values: Float32Array) => {
+  const weights = engine.weights.get(name)
+  if (weights?.length !== values.length)
+    throw new EspalierError('the checkpoint does not fit the model', {
+      place: { initializer: name },
+      remedy: 'resume with the model that the run began with',
+    })
+  weights.set(values)
+}
+
+const diverged = (step: number, loss: number, checkpoint: string | undefined) =>
+  new EspalierError(`the loss is ${loss} at step ${step}`, {
+    remedy: `use a smaller learning rate or clip the gradients${
+      checkpoint ? `; the last good checkpoint is ${checkpoint}` : ' (no checkpoint had been written yet)'
+    }`,
+  })
