@@ -44,8 +44,9 @@ export type DatasetOptions = {
   normalise?: Partial<Normalise>
   /** Default 'channels-first'. */
   layout?: Layout
-  /** Named by errors. */
+  /** Named by errors: the samples' file, and the labels' where it is another. */
   file?: string
+  labelsFile?: string
 }
 
 /**
@@ -54,8 +55,9 @@ export type DatasetOptions = {
  */
 export const dataset = (options: DatasetOptions): Dataset => {
   const { name, inputs, sampleDims } = options
-  const place: ErrorPlace = options.file === undefined ? { value: name } : { file: options.file }
-  const fail = (what: string, remedy: string) => new FormatError(what, { place, remedy })
+  const placeOf = (file: string | undefined): ErrorPlace => (file === undefined ? { value: name } : { file })
+  const fail = (what: string, remedy: string, file = options.file) =>
+    new FormatError(what, { place: placeOf(file), remedy })
 
   const size = options.labels.length
   const sample = sizeOf(sampleDims)
@@ -74,6 +76,7 @@ export const dataset = (options: DatasetOptions): Dataset => {
       throw fail(
         `the label of sample ${i} is ${label} and there are ${classes.length} classes`,
         'labels count from 0 to one less than the number of classes',
+        options.labelsFile,
       )
     counts[label]!++
   }
@@ -82,6 +85,7 @@ export const dataset = (options: DatasetOptions): Dataset => {
     throw fail(
       `class ${empty} of ${classes.length} has no sample`,
       'number the classes without gaps or say how many there are',
+      options.labelsFile,
     )
   if (inputs instanceof Float32Array) {
     const bad = inputs.findIndex((value) => !Number.isFinite(value))

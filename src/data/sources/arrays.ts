@@ -26,7 +26,7 @@ export type LoadOptions = {
 }
 
 /** Samples and labels as a file holds them. */
-export type Arrays = { x: Tensor; y: Tensor; file: string }
+export type Arrays = { x: Tensor; y: Tensor; file: string; labelsFile?: string }
 
 /** Datasets from arrays of a file: one for training, and one for testing or a share set aside for it. */
 export const splitsOf = (
@@ -34,7 +34,12 @@ export const splitsOf = (
   arrays: { train: Arrays; test?: Arrays | undefined; validation?: Arrays | undefined },
   options: LoadOptions,
 ): Splits => {
-  const read = ({ x, y, file }: Arrays) => ({ ...samplesOf(x, file, options.layout), labels: labelsOf(y, file), file })
+  const read = ({ x, y, file, labelsFile = file }: Arrays) => ({
+    ...samplesOf(x, file, options.layout),
+    labels: labelsOf(y, labelsFile),
+    file,
+    labelsFile,
+  })
   const train = read(arrays.train)
   const test = arrays.test && read(arrays.test)
   const validation = arrays.validation && read(arrays.validation)

@@ -27,8 +27,8 @@ export const loadIdx = async (folder: string, options: LoadOptions = {}, name = 
   }
   const read = async (part: string): Promise<Arrays> => {
     const file = pathOf(part, 'images')
-    const labels = pathOf(part, 'labels')
-    return { x: await readIdx(file), y: await readIdx(labels), file }
+    const labelsFile = pathOf(part, 'labels')
+    return { x: await readIdx(file), y: await readIdx(labelsFile), file, labelsFile }
   }
   return splitsOf(name, { train: await read('train'), test: await read('t10k|test') }, options)
 }
