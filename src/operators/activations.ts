@@ -1,8 +1,8 @@
 import { numbersOf } from '../base/index.ts'
 import { stringOf } from '../onnx/index.ts'
 import { calculator, cast } from './calculator.ts'
-import { gradOf, hasInput, hasOutput, inputOf, outputOf, sum, unsupported } from './helpers.ts'
-import { free, type GradientRule, type Operator, stops } from './types.ts'
+import { gradOf, hasInput, hasOutput, inputOf, joinAxes, outputOf, sum, unsupported } from './helpers.ts'
+import { type AxisRule, free, type GradientRule, type Operator, stops } from './types.ts'
 import { passAxes, type Unary, unary } from './unary.ts'
 
 /**
@@ -69,6 +69,13 @@ const casting: GradientRule = (g) => {
   return dy !== undefined && g.wants(0) ? [cast(g, dy, g.type(inputOf(g.node, 0)))] : []
 }
 
+/** The second input lends its type alone: its axes are tied to nothing. */
+const castLikeAxes: AxisRule = (a) => {
+  passAxes(a)
+  const like = inputOf(a.node, 1)
+  joinAxes(a, like, like)
+}
+
 /** y = x */
 const identity: GradientRule = (g) => [gradOf(g)]
 
@@ -122,8 +129,7 @@ export const activations = {
   Dropout: { gradient: dropout, axes: passAxes, macs: free },
   Identity: { gradient: identity, axes: passAxes, macs: free },
   Cast: { gradient: casting, axes: passAxes, macs: free },
-  // The second input lends its type alone: its axes are nobody's concern.
-  CastLike: { gradient: casting, axes: passAxes, macs: free },
+  CastLike: { gradient: casting, axes: castLikeAxes, macs: free },
   Sign: { gradient: stops, axes: passAxes, macs: free },
   Floor: { gradient: stops, axes: passAxes, macs: free },
   Ceil: { gradient: stops, axes: passAxes, macs: free },

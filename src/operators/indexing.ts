@@ -3,6 +3,7 @@ import { intOf, stringOf } from '../onnx/index.ts'
 import { type Calculator, calculator } from './calculator.ts'
 import {
   at,
+  expand,
   filled,
   freezeAxes,
   frontAxis,
@@ -13,7 +14,6 @@ import {
   reshape,
   sum,
   tensorLike,
-  transpose,
 } from './helpers.ts'
 import { runsOf, scatterRuns } from './runs.ts'
 import {
@@ -62,7 +62,10 @@ const gatherGradient: GradientRule = (g) => {
   return [scatterRows(g, x, dims, axis, indices64(g, indices), reshape(g, dy, flat), count)]
 }
 
-/** Zeros of shape `dims` with rows of `dy` added along `axis` where `indices` say. */
+/**
+ * Zeros of shape `dims` with slices of `dy` added along `axis` where `indices` say. ScatterND would want no copies of the
+ * indices, but where several updates meet ONNX Runtime 1.30 loses some of them as soon as it has two threads.
+ */
 const scatterRows = (
   g: GradientContext,
   like: string,
@@ -72,20 +75,13 @@ const scatterRows = (
   dy: string,
   count: number,
 ): string => {
-  const front = [axis, ...range(0, dims.length).filter((other) => other !== axis)]
-  const zeros = filled(
+  const column = dims.map((_, i) => (i === axis ? count : 1))
+  const places = expand(
     g,
-    like,
-    front.map((i) => dims[i]!),
-    0,
+    reshape(g, indices, column),
+    dims.map((dim, i) => (i === axis ? count : dim)),
   )
-  const places = reshape(g, indices, [count, 1])
-  const rows = g.b.op('ScatterND', [zeros, places, transpose(g, dy, front)], { reduction: 'add' })
-  return transpose(
-    g,
-    rows,
-    range(0, dims.length).map((i) => front.indexOf(i)),
-  )
+  return g.b.op('ScatterElements', [filled(g, like, dims, 0), places, dy], { axis, reduction: 'add' })
 }
 
 /** Indices as int64, which every scattering operator takes. */
@@ -151,28 +147,52 @@ const elementAxes: AxisRule = (a) => {
   }
 }
 
-/**
- * GatherND's indices with the numbers of the batch axes put in front, so that scattering needs no batch axes:
- * [b…, i…, k] → [b…, i…, B + k].
- */
-const flatIndices = (g: GradientContext): string => {
-  const indices = indices64(g, inputOf(g.node, 1))
-  const batch = intOf(g.node, 'batch_dims', 0)
-  const dims = g.dims(inputOf(g.node, 1)).slice(0, -1)
-  if (batch === 0) return indices
-  const numbers = range(0, batch).map((axis) => {
-    const step = sizeOf(dims.slice(axis + 1))
-    const values = range(0, sizeOf(dims)).map((n) => Math.floor(n / step) % dims[axis]!)
-    return g.b.constant(int64([...dims, 1], values))
-  })
-  return g.b.op('Concat', [...numbers, indices], { axis: -1 })
+/** The slices a GatherND or ScatterND names by index: seen as rows of a matrix, in row-major order. */
+type Rows = {
+  /** How many there are, and how many elements each has. */
+  readonly matrix: readonly [number, number]
+  /** How many are named. */
+  readonly count: number
+  /** The number of each named row, [count]. */
+  numbers(): string
+}
+
+const rowsOf = (g: GradientContext): Rows => {
+  const indices = inputOf(g.node, 1)
+  const dims = g.dims(inputOf(g.node, 0))
+  const named = g.dims(indices).slice(0, -1)
+  const [batch, depth] = [intOf(g.node, 'batch_dims', 0), g.dims(indices).at(-1)!]
+  const steps = range(0, batch + depth).map((axis) => sizeOf(dims.slice(axis + 1, batch + depth)))
+  const row = (values: readonly number[]) => g.b.constant(int64([values.length], values))
+  return {
+    matrix: [sizeOf(dims.slice(0, batch + depth)), sizeOf(dims.slice(batch + depth))],
+    count: sizeOf(named),
+    numbers() {
+      // Mod by the size makes negative indices count from the end.
+      const front = g.b.op('Mod', [indices64(g, indices), row(dims.slice(batch, batch + depth))])
+      const own = sum(g, g.b.op('Mul', [front, row(steps.slice(batch))]), [named.length])
+      if (batch === 0) return reshape(g, own, [-1])
+      // The batch axes of the indices say which batch a row lies in.
+      const starts = range(0, sizeOf(named)).map((n) => Math.floor(n / sizeOf(named.slice(batch))) * steps[batch - 1]!)
+      return g.b.op('Add', [reshape(g, own, [-1]), row(starts)])
+    },
+  }
+}
+
+/** Rows of `values` combined into those of `into` by ScatterElements, which is right where updates meet. */
+const scatterInto = (g: GradientContext, into: string, values: string, rows: Rows, reduction: string): string => {
+  const dims = g.dims(inputOf(g.node, 0))
+  const shape = [rows.count, rows.matrix[1]]
+  const places = expand(g, reshape(g, rows.numbers(), [rows.count, 1]), shape)
+  const inputs = [reshape(g, into, rows.matrix), places, reshape(g, values, shape)]
+  return reshape(g, g.b.op('ScatterElements', inputs, { axis: 0, reduction }), dims)
 }
 
 const gatherNDGradient: GradientRule = (g) => {
   const dy = gradOf(g)
   if (dy === undefined || !g.wants(0)) return []
   const x = inputOf(g.node, 0)
-  return [g.b.op('ScatterND', [filled(g, x, g.dims(x), 0), flatIndices(g), dy], { reduction: 'add' })]
+  return [scatterInto(g, filled(g, x, g.dims(x), 0), dy, rowsOf(g), 'add')]
 }
 
 /** The axes behind the indexed ones are copied whole and pass. */
@@ -242,7 +262,7 @@ const bySlice = (g: GradientContext): Scatter => {
   return {
     read: (value) => g.b.op('GatherND', [value, indices]),
     write: (into, values, reduction = undefined) =>
-      g.b.op('ScatterND', [into, indices, values], reduction && { reduction }),
+      reduction ? scatterInto(g, into, values, rowsOf(g), reduction) : g.b.op('ScatterND', [into, indices, values]),
   }
 }
 
