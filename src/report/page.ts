@@ -1,6 +1,7 @@
 import { type Markup, markup, raw } from './markup.ts'
 import { script } from './script.ts'
 import { headline } from './sections/headline.ts'
+import { beside } from './sections/parts.ts'
 import { type Section, storyOf } from './story.ts'
 import { style } from './style.ts'
 import type { ReportData } from './types.ts'
@@ -30,9 +31,11 @@ export const renderReport = (data: ReportData): string =>
 </html>
 `.text
 
-const section = ({ id, title, text, body }: Section, k: number): Markup =>
-  markup`<section id="${id}"><h2><span class="n">${k + 1}</span>${title}</h2>${text && markup`<p>${text}</p>`}${body}</section>
+const section = ({ id, title, text, body, ...layout }: Section, k: number): Markup => {
+  const words = markup`<h2><span class="n">${k + 1}</span>${title}</h2>${text && markup`<p>${text}</p>`}`
+  return markup`<section id="${id}">${layout.beside ? beside(words, body) : [words, body]}</section>
 `
+}
 
 /** An espalier: a stem with three pairs of level branches. */
 const tree = 'M9 17V2M3 4V6H15V4M2 8V10.5H16V8M3 12.5V14.5H15V12.5'

@@ -19,7 +19,7 @@ export const greyPng = ({ width, height, pixels }: GreyPixels): Uint8Array => {
   const parts = [
     Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
     chunk('IHDR', header),
-    chunk('IDAT', zlibSync(rows, { level: 9 })),
+    chunk('IDAT', zlibSync(rows, { level: 6 })),
     chunk('IEND', new Uint8Array(0)),
   ]
   const file = new Uint8Array(parts.reduce((size, part) => size + part.length, 0))

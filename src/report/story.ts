@@ -4,7 +4,7 @@ import { milliseconds, percent, points, seconds } from './format.ts'
 import { type Content, type Markup, markup } from './markup.ts'
 import { changedGroups, confusionTabs, embeddingMaps } from './sections/answers.ts'
 import { stagesTable } from './sections/headline.ts'
-import { figure } from './sections/parts.ts'
+import { beside, figure } from './sections/parts.ts'
 import { importanceCharts, kernelPictures, networkPicture } from './sections/pruning.ts'
 import { seriesPlots, trainingCurves } from './sections/training.ts'
 import type { Provenance, ReportData } from './types.ts'
@@ -14,6 +14,8 @@ export type Section = {
   readonly title: string
   readonly text: Content
   readonly body: Content
+  /** The words stand at the left of the picture where there is room. */
+  readonly beside?: boolean
 }
 
 type Chapter = (data: ReportData) => Section | undefined
@@ -42,6 +44,7 @@ const look: Chapter = ({ kernels }) =>
     title: 'Look at the kernels',
     text: `These are the filters of the first layer as it learned them, ${kernels.height}×${kernels.width} weights each. Some have found an edge or a stroke; some have hardly any weight at all.`,
     body: kernelPictures(kernels),
+    beside: true,
   }
 
 const prune: Chapter = ({ layers, criterion }) =>
@@ -63,6 +66,7 @@ const follow: Chapter = ({ network }) =>
         title: 'What follows each layer',
         text: 'A kernel that goes takes its output channel with it, and so the matching input channel of whatever comes next: the following convolution, the rows of the matrix after Flatten. The bars are to scale.',
         body: networkPicture(network),
+        beside: true,
       }
     : undefined
 
@@ -76,19 +80,21 @@ const compare: Chapter = (data) => {
     text: `The same measurements at every stage${data.dataset ? `, on ${data.dataset}` : ''}.`,
     body: markup`${stagesTable(stages)}${
       timed.length > 1 &&
-      markup`<div class="one">${figure(
-        'Time for one answer',
-        barChart(
-          'Median latency of each stage',
-          timed.map(({ name, latencyMs, latencyRange }) => ({
-            name,
-            value: latencyMs!,
-            ...(latencyRange && { range: latencyRange }),
-          })),
-          milliseconds,
+      beside(
+        markup`<h3>Time for one answer</h3><p class="soft">Measured, not worked out from the multiplications: fewer of them need not mean less time. Median${timed.some((stage) => stage.latencyRange) && ', with the span from the 10th to the 90th percentile'}.${made?.latencyNote && ` ${made.latencyNote}.`}</p>`,
+        figure(
+          'Milliseconds',
+          barChart(
+            'Median latency of each stage',
+            timed.map(({ name, latencyMs, latencyRange }) => ({
+              name,
+              value: latencyMs!,
+              ...(latencyRange && { range: latencyRange }),
+            })),
+            milliseconds,
+          ),
         ),
-        markup`Median${timed.some((stage) => stage.latencyRange) && ', with the span from the 10th to the 90th percentile'}.${made?.latencyNote && ` ${made.latencyNote}.`}`,
-      )}</div>`
+      )
     }`,
   }
 }
@@ -113,7 +119,10 @@ const rebirth: Chapter = (data) => {
     }${
       confusion &&
       confusion.length > 0 &&
-      markup`<h3>What is taken for what</h3><p class="soft">Rows are the truth, columns the answer: off the diagonal lie the mistakes.</p>${confusionTabs(confusion)}`
+      beside(
+        markup`<h3>What is taken for what</h3><p class="soft">Rows are the truth, columns the answer. On the diagonal the network is right; off it lie the mistakes, the deeper in colour the more often they were made. At the right, the share of each class that was recognized.</p>`,
+        confusionTabs(confusion),
+      )
     }${changed && changed.images.length > 0 && changedPart(data)}`,
   }
 }
@@ -134,10 +143,11 @@ const repeat: Chapter = ({ rounds }) => {
     title: 'Repeat',
     text: `Prune, retrain, and again: how small can the file get before accuracy gives way? ${
       chosen && chosen !== best
-        ? `The one kept, ${chosen.label}, lies ${points(chosen.accuracy - best.accuracy)} points from the most accurate.`
+        ? `The one kept, ${chosen.label}, is ${points(best.accuracy - chosen.accuracy).slice(1)} points below the most accurate.`
         : ''
     } Up and to the left is better.`,
-    body: markup`<div class="one">${figure('Accuracy against file size', paretoChart(rounds))}</div>`,
+    body: figure('Accuracy against file size', paretoChart(rounds)),
+    beside: true,
   }
 }
 

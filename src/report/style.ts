@@ -30,7 +30,7 @@ header { padding-top: 64px; }
 h1, h2, .big { font-family: ui-serif, "Iowan Old Style", "Palatino Linotype", Palatino, "Source Serif 4", Georgia, "DejaVu Serif", serif; }
 .over { margin: 0 0 18px; color: var(--stay); font-weight: 600; font-size: 14px; letter-spacing: .02em; }
 .over svg { width: 18px; height: 18px; vertical-align: -3px; margin-right: 8px; }
-h1 { font-weight: 600; font-size: clamp(28px, 4.6vw, 46px); line-height: 1.15; letter-spacing: -.012em; margin: 0 0 16px; max-width: 20em; text-wrap: balance; }
+h1 { font-weight: 600; font-size: clamp(28px, 4.6vw, 46px); line-height: 1.15; letter-spacing: -.012em; margin: 0 0 16px; max-width: 22em; text-wrap: balance; }
 h2 { font-weight: 600; font-size: 27px; line-height: 1.25; margin: 0 0 8px; letter-spacing: -.005em; }
 h2 .n { color: var(--stay); font-variant-numeric: tabular-nums; margin-right: .45em; }
 h3 { font-size: 16px; margin: 32px 0 4px; }
@@ -46,9 +46,12 @@ pre { margin: 12px 0; padding: 14px 16px; background: var(--card); border: 1px s
 .cards .was { color: var(--soft); font-size: 16px; font-variant-numeric: tabular-nums; }
 .cards .big { display: block; font-size: 31px; line-height: 1.2; font-weight: 600; margin: 2px 0 4px; white-space: nowrap; font-variant-numeric: lining-nums; }
 .cards .gain { font-size: 14px; font-weight: 600; color: var(--stay); } .cards .gain.worse { color: var(--go); }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 20px; margin: 22px 0 0; }
-.one { margin: 22px 0 0; max-width: 640px; }
-.narrow { max-width: 520px; }
+.pair { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); gap: 20px; margin: 22px 0 0; }
+.pair.many { grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 14px; }
+.beside { display: grid; grid-template-columns: minmax(0, 1fr); gap: 22px; }
+.beside .tabs { margin-top: 0; }
+@media (min-width: 900px) { .beside { grid-template-columns: minmax(0, 1fr) minmax(0, 560px); gap: 48px; align-items: start; } .beside > :first-child { position: sticky; top: 28px; } .beside h3 { margin-top: 4px; } section > * ~ .beside { margin-top: 44px; } }
+.one { margin: 22px 0 0; max-width: 540px; }
 figure { margin: 0; min-width: 0; background: var(--card); border: 1px solid var(--hair); border-radius: 12px; padding: 16px 18px 12px; box-shadow: var(--shadow); }
 figcaption { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 2px 14px; font-weight: 600; font-size: 15px; margin: 0 0 12px; line-height: 1.35; }
 figcaption small { font-weight: 400; color: var(--soft); font-size: 14px; }
@@ -59,7 +62,7 @@ figure .below { margin: 8px 0 4px; font-size: 14px; color: var(--soft); }
 .key { display: inline-flex; flex-wrap: wrap; gap: 3px 16px; margin: 0; padding: 0; list-style: none; font-size: 14px; font-weight: 400; color: var(--soft); }
 .key li { display: inline-flex; align-items: center; }
 .key i { width: 14px; height: 4px; border-radius: 2px; margin-right: 7px; background: var(--c); flex: none; }
-.key.blocks i { height: 12px; border-radius: 3px; } .key i.hollow { background: none; border: 1.5px dashed var(--go); }
+.key.blocks i { height: 12px; border-radius: 3px; } .key i.hollow { background: none; border: 1.5px solid var(--go); }
 .scroll { overflow-x: auto; margin: 22px 0 0; border: 1px solid var(--hair); border-radius: 12px; background: var(--card); box-shadow: var(--shadow); }
 table { border-collapse: collapse; width: 100%; font-size: 15px; font-variant-numeric: tabular-nums lining-nums; }
 th, td { padding: 11px 16px; text-align: right; border-top: 1px solid var(--hair); white-space: nowrap; }
@@ -87,7 +90,7 @@ svg.chart { display: block; width: 100%; height: auto; overflow: visible; font-s
 .chart .grid { stroke: var(--hair); } .chart .base, .chart .tick { stroke: var(--faint); }
 .chart .axis-name { fill: var(--faint); }
 .line path { fill: none; stroke: var(--c); stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }
-.line .raw { stroke-width: 1; opacity: .28; }
+.line .raw { stroke-width: 1; opacity: .22; }
 .c0 { --c: var(--c0); } .c1 { --c: var(--c1); } .c2 { --c: var(--c2); } .c3 { --c: var(--c3); }
 .unsmoothed .line .smooth { display: none; } .unsmoothed .line .raw { opacity: .9; }
 .mark line { stroke: var(--ink); stroke-dasharray: 2 3; opacity: .55; } .mark text { fill: var(--ink); font-weight: 600; }
@@ -110,13 +113,13 @@ ${[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((k) => `.k${k} { --c: var(--k${k}); }`).joi
 .confusion .axis text[text-anchor=end] { text-anchor: end; } .confusion .rate { text-anchor: end; }
 .confusion .hit rect { fill: var(--stay); } .confusion .miss rect { fill: var(--go); } .confusion .strong text { fill: var(--on-strong); font-weight: 600; }
 .confusion .none rect { fill: var(--faint); stroke: var(--hair); }
-.network .kept { fill: var(--stay); } .network .gone { fill: none; stroke: var(--go); stroke-dasharray: 3 2; }
+.network .kept { fill: var(--stay); } .network .gone { fill: none; stroke: var(--go); opacity: .7; }
 .network .veil { fill: var(--go); opacity: .07; } .network .veil.kept { fill: var(--stay); opacity: .2; }
 .network .name { fill: var(--ink); font-weight: 600; } .network .kind { font-size: 12px; fill: var(--soft); } .network .widths { text-anchor: end; fill: var(--ink); font-size: 14px; }
 .network .now { fill: var(--stay); font-weight: 700; } .network .reach { fill: transparent; } .network .frozen .kept { fill: var(--faint); }
 .network .skip { fill: none; stroke: var(--faint); stroke-width: 1.4; } .network .coupled .reach { fill: var(--stay); opacity: .1; }
 .kernels .plate { fill: var(--paper); stroke: var(--hair); } .kernels .plus { fill: var(--stay); } .kernels .minus { fill: var(--go); }
-.kernels text { text-anchor: middle; font-size: 12px; } .kernels .gone { opacity: .3; } .kernels .kept text { fill: var(--ink); font-weight: 600; }
+.kernels text { text-anchor: middle; font-size: 12px; } .kernels .gone { opacity: .38; } .kernels .kept text { fill: var(--ink); font-weight: 600; }
 .tip { position: fixed; z-index: 9; pointer-events: none; max-width: 260px; padding: 7px 11px; border-radius: 8px; background: var(--ink); color: var(--paper); font-size: 13px; line-height: 1.45; font-variant-numeric: tabular-nums; white-space: pre-line; box-shadow: 0 4px 18px rgb(0 0 0 / .22); }
 .tip .face { display: block; width: 56px; height: 56px; margin: 3px auto; border-radius: 4px; image-rendering: pixelated; }
 @media (max-width: 600px) {

@@ -1,4 +1,4 @@
-import { count, percent, signed } from '../format.ts'
+import { count, percent, points, signed } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 import type { Confusion } from '../types.ts'
 import { chartWidth, drawing } from './frame.ts'
@@ -50,6 +50,11 @@ export const confusionChange = (before: Confusion, after: Confusion): Markup => 
       width,
     },
     headings(classes, left, top, cell),
+    markup`<text class="axis-name" x="${width - 2}" y="12" text-anchor="end">points</text>`,
+    changes.map((_, i) => {
+      const share = (counts: readonly number[] = []) => (counts[i] ?? 0) / counts.reduce((a, b) => a + b, 0)
+      return markup`<text class="rate" x="${width - 2}" y="${top + (i + 0.5) * cell + 4}">${points(share(after.counts[i]) - share(before.counts[i]))}</text>`
+    }),
     changes.map((row, i) =>
       row.map((change, j) => {
         const strength = Math.sqrt(Math.abs(change) / most)

@@ -29,7 +29,6 @@ export type LineChart = {
 export const lineChart = (chart: LineChart): Markup => {
   const [left, right, bottom] = [52, chartWidth - 10, (chart.height ?? 290) - 44]
   const marks = chart.marks ?? []
-  const top = 28 + 15 * Math.min(3, marks.length)
   const format = chart.format ?? ((value: number) => value.toLocaleString('en-US', { maximumSignificantDigits: 3 }))
   const curves = chart.curves.map((curve) => ({
     ...curve,
@@ -47,6 +46,12 @@ export const lineChart = (chart: LineChart): Markup => {
     label: (v) => (v >= 10_000 ? `${v / 1000} k` : v.toLocaleString('en-US')),
     wanted: 5,
   })
+  const placed = placeLabels(
+    marks.map((mark) => ({ x: x(mark.step), label: mark.label })),
+    [left, right],
+  )
+  const rows = Math.max(0, ...placed.map((mark) => mark.row + 1))
+  const top = 28 + 16 * rows
   const shown = curves.flatMap((curve) => curve.average.map(([, y]) => y))
   const all = curves.flatMap((curve) => curve.points.map(([, y]) => y))
   const y = yScale(chart.scale ?? 'linear', shown, all, [bottom, top], format)
@@ -66,9 +71,9 @@ export const lineChart = (chart: LineChart): Markup => {
   }
   return drawing(
     { title: chart.title, height: bottom + 44, kind: 'lines', data: JSON.stringify(plot) },
-    leftAxis(y, left, right, chart.y, top - 15 * Math.min(3, marks.length)),
+    leftAxis(y, left, right, chart.y, 28),
     bottomAxis(x, left, right, bottom, chart.x),
-    marks.map((mark, k) => markLine(x(mark.step), mark.label, k, top, bottom, right)),
+    placed.map((mark) => markLine(mark, top - 6 - 16 * mark.row, bottom)),
     curves.map(
       (curve, k) =>
         markup`<g class="line c${curve.colour ?? k}">${
@@ -96,7 +101,7 @@ const yScale = (
       shown.filter((v) => v > 0),
       [0.1, 1],
     )
-    return logarithmic([low / 1.3, high * 1.1], range, { label })
+    return logarithmic([low / 1.6, high * 1.1], range, { label })
   }
   if (kind === 'nines') {
     // A small batch is often all right; it goes to the upper edge, and the averages set the frame.
@@ -111,9 +116,24 @@ const yScale = (
   return linear([low >= 0 && low < high / 3 ? 0 : low - room, high + room], range, { label })
 }
 
-/** Labels stand above the plot, on up to three rows so that neighbours do not touch. */
-const markLine = (x: number, label: string, k: number, top: number, bottom: number, right: number): Markup => {
-  const y = top - 5 - 15 * (k % 3)
-  const late = x > (right * 2) / 3
-  return markup`<g class="mark"><line x1="${x}" x2="${x}" y1="${y + 3}" y2="${bottom}"/><text x="${late ? x + 2 : x - 2}" y="${y}" text-anchor="${late ? 'end' : 'start'}">${label}</text></g>`
+type Label = { readonly x: number; readonly middle: number; readonly label: string; readonly row: number }
+
+/** Labels stand above the plot, centred on their line as far as the frame allows, one row up where they would touch. */
+const placeLabels = (
+  marks: readonly { readonly x: number; readonly label: string }[],
+  [left, right]: readonly [number, number],
+): Label[] => {
+  const placed: Label[] = []
+  const half = (label: string) => 3.9 * label.length
+  for (const { x, label } of [...marks].sort((a, b) => a.x - b.x)) {
+    const middle = Math.max(left + half(label), Math.min(right - half(label), x))
+    const touches = (other: Label) => middle - other.middle < half(label) + half(other.label) + 4
+    let row = 0
+    while (row < 4 && placed.some((other) => other.row === row && touches(other))) row++
+    placed.push({ x, middle, label, row })
+  }
+  return placed
 }
+
+const markLine = ({ x, middle, label }: Label, y: number, bottom: number): Markup =>
+  markup`<g class="mark"><line x1="${x}" x2="${x}" y1="${y + 3}" y2="${bottom}"/><text x="${middle}" y="${y}" text-anchor="middle">${label}</text></g>`

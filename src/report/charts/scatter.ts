@@ -1,4 +1,4 @@
-import { bytes as asBytes, percent } from '../format.ts'
+import { bytes as asBytes, percent, tidy } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 import { extent, linear } from '../scale.ts'
 import type { Embeddings, Round } from '../types.ts'
@@ -45,10 +45,10 @@ const squareFrame = (xs: readonly number[], ys: readonly number[], from: number,
 
 /** Accuracy against file size over rounds of pruning: up and to the left is better. */
 export const paretoChart = (rounds: readonly Round[]): Markup => {
-  const [left, right, top, bottom] = [60, chartWidth - 14, 40, 246]
+  const [left, right, top, bottom] = [60, chartWidth - 14, 30, 246]
   const sizes = rounds.map((round) => round.bytes)
   const x = linear([0, extent(sizes)[1] * 1.06], [left, right], {
-    label: (v) => (v === 0 ? '0' : asBytes(v)),
+    label: (v) => (v === 0 ? '0' : tidy(asBytes(v))),
     wanted: 5,
   })
   const [low, high] = extent(rounds.map((round) => round.accuracy))

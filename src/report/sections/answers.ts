@@ -39,8 +39,7 @@ export const confusionTabs = (matrices: readonly Confusion[]): Markup => {
       name: 'change',
       content: figure(`From ${first.title} to ${last.title}`, confusionChange(first, last)),
     })
-  // The result is what a reader wants first.
-  return markup`<div class="narrow">${tabs('confusion', [...panels].reverse())}</div>`
+  return tabs('confusion', panels, matrices.length - 1)
 }
 
 /** More pictures than this say nothing new and make the page heavy. */

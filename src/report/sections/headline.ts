@@ -34,7 +34,7 @@ export const headline = (data: ReportData): Markup => {
     markup`<p class="lead">${`${data.model}${data.dataset ? ` on ${data.dataset}` : ''}`}: trained${
       data.optimizer ? ` with ${data.optimizer}` : ''
     }, looked at, pruned and retrained. ${last.file && markup`The result, <code>${last.file}</code>, is an ordinary ONNX file: whatever ran the original runs it.`}</p>`
-  }<ul class="cards">${card('File size', first.bytes, last.bytes, bytes, 'smaller')}${card('Multiply–accumulates', first.macs, last.macs, large, 'fewer')}${accuracyCard(first, last)}${
+  }<ul class="cards">${card('File size', first.bytes, last.bytes, bytes, 'smaller')}${card('Multiplications', first.macs, last.macs, large, 'fewer')}${accuracyCard(first, last)}${
     first.latencyMs !== undefined &&
     last.latencyMs !== undefined &&
     card('Time for one answer', first.latencyMs, last.latencyMs, milliseconds, 'faster')

@@ -14,13 +14,21 @@ export const key = (
       markup`<li><i class="${hollow ? 'hollow' : ''}" style="--c: var(--${colour})"></i>${name}</li>`,
   )}</ul>`
 
-/** Panels of which one is shown at a time; the first to begin with. Works without a script. */
-export const tabs = (id: string, panels: readonly { readonly name: string; readonly content: Markup }[]): Markup =>
+/** Panels of which one is shown at a time, `shown` to begin with. Works without a script. */
+export const tabs = (
+  id: string,
+  panels: readonly { readonly name: string; readonly content: Markup }[],
+  shown = 0,
+): Markup =>
   markup`<fieldset class="tabs">${panels.map(
     ({ name }, k) =>
-      markup`<input type="radio" name="${id}" id="${id}-${k}" ${k === 0 && markup`checked`}/><label for="${id}-${k}">${name}</label>`,
+      markup`<input type="radio" name="${id}" id="${id}-${k}" ${k === shown && markup`checked`}/><label for="${id}-${k}">${name}</label>`,
   )}<div class="panels">${panels.map(({ content }) => markup`<div>${content}</div>`)}</div></fieldset>`
 
 /** `['a']` → 'a', `['a', 'b', 'c']` → 'a, b and c'. */
 export const listed = (words: readonly string[]): string =>
   words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
+
+/** Words at the left and a picture at the right where there is room, else one below the other. */
+export const beside = (words: Content, picture: Content): Markup =>
+  markup`<div class="beside"><div>${words}</div><div>${picture}</div></div>`

@@ -7,7 +7,7 @@ import { figure, key } from './parts.ts'
 
 export const kernelPictures = (kernels: KernelPictures): Markup => {
   const kept = kernels.kept.filter(Boolean).length
-  return markup`<div class="one">${figure(
+  return figure(
     markup`${kernels.layer}${key(
       [
         { name: 'positive weight', colour: 'stay' },
@@ -17,11 +17,11 @@ export const kernelPictures = (kernels: KernelPictures): Markup => {
     )}`,
     kernelChart(kernels),
     `${kept} of ${kernels.weights.length} stay; the others are faded. ${kernels.scores ? 'The number under each is its importance.' : ''}`,
-  )}</div>`
+  )
 }
 
 export const importanceCharts = (layers: readonly LayerScores[]): Markup =>
-  markup`<div class="pair">${layers.map((layer) => {
+  markup`<div class="pair${layers.length > 4 ? ' many' : ''}">${layers.map((layer) => {
     const gone = layer.scores.filter((_, i) => !(layer.kept[i] ?? true)).length
     return figure(
       markup`${layer.name}<small>${gone > 0 ? `${gone} of ${layer.scores.length} removed` : 'left whole'}</small>`,
@@ -34,7 +34,7 @@ export const networkPicture = (network: NetworkDrawing): Markup => {
   const groups = [...new Set(network.layers.flatMap((layer) => layer.group ?? []))]
     .map((group) => network.layers.filter((layer) => layer.group === group).map((layer) => layer.name))
     .filter((members) => members.length > 1)
-  return markup`<div class="one">${figure(
+  return figure(
     markup`Width of every layer${key(
       [
         { name: 'stays', colour: 'stay' },
@@ -46,5 +46,5 @@ export const networkPicture = (network: NetworkDrawing): Markup => {
     markup`${groups.length > 0 && `Coupled, pruned together: ${groups.map((members) => members.join(' + ')).join('; ')}. `}${
       frozen.length > 0 && `Left alone: ${frozen.map((layer) => `${layer.name}, ${layer.frozen}`).join('; ')}.`
     }`,
-  )}</div>`
+  )
 }

@@ -1,5 +1,5 @@
 import { lineChart } from '../charts/line.ts'
-import { percent, significant } from '../format.ts'
+import { percent, significant, tidy } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 import type { CurvePoint, ReportData, SeriesPlot } from '../types.ts'
 import { figure, key } from './parts.ts'
@@ -54,13 +54,10 @@ const plotOf = (
       curves,
       scale: accuracy ? 'nines' : 'log',
       marks: data.marks ?? [],
-      format: accuracy ? tidyPercent : (v) => significant(v, 2),
+      format: accuracy ? (v) => tidy(percent(v)) : (v) => tidy(significant(v, 2)),
     }),
   )
 }
-
-/** 0.9 → '90 %', 0.995 → '99.5 %'. */
-const tidyPercent = (share: number): string => percent(share, 2).replace(/\.?0+ %$/, ' %')
 
 /** Schedules, telemetry and whatever else was measured along the way. */
 export const seriesPlots = (plots: readonly SeriesPlot[]): Markup =>

@@ -96,7 +96,7 @@ export const sampleReport = (seed = 0, pointCount = 500): ReportData => {
   const centres = labels
     .map(() => 0)
     .slice(0, 10)
-    .map(() => Array.from({ length: 20 }, () => 2.1 * generator.normal()))
+    .map(() => Array.from({ length: 20 }, () => 1.15 * generator.normal()))
   const values = Float64Array.from(labels.flatMap((label) => centres[label]!.map((c) => c + 1.4 * generator.normal())))
   const cloud = { rows: pointCount, columns: 20, values }
   const before = tsne(cloud, { iterations: 500 })
