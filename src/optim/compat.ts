@@ -20,7 +20,9 @@ export const compats = {
   'lookahead-aliased-pullback':
     'the momentum remembered for pull-back is the momentum itself: α times it at the first meeting, α(2−α) times at later ones: michaelrzhang, PyTorch version',
   'schedule-free-ascends': 'the training point climbs the loss: a sign in some published RAdamScheduleFree',
-  'amsgrad-no-op': 'the largest second moment is overwritten by the present one: Ranger21',
+  'nadam-mu-twice': 'the momentum product of the coming step holds the present μ twice: torch.optim.NAdam up to 1.13',
+  'lamb-moved-norm':
+    'the trust ratio divides by the norm of the moved weights instead of that of the update: kozistr Lamb with rectify',
   'muon-kernel-ratio':
     'the update of a convolution is scaled by √max(1, kh/kw) instead of √max(1, rows/columns) of its matrix: KellerJordan/Muon',
 } as const

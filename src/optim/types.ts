@@ -1,8 +1,9 @@
 /**
  * What a parameter is to its layer, which tells the axis of its output units: gradient centralization averages over all
- * the other axes. 'conv' is [out, in/groups, ...kernel], 'conv-transpose' [in, out/groups, ...kernel], 'dense' [out, in]
- * (Gemm with transB), 'dense-in-out' [...batch, in, out] (MatMul, Gemm), 'embedding' [rows, width], 'vector' a bias or a
- * norm's scale, 'other' anything else (treated as [out, ...rest] when it has two axes or more).
+ * the other axes. 'conv' is [out, in/groups, ...kernel], 'conv-transpose' [in, out/groups, ...kernel], 'dense'
+ * [...batch, out, in] (Gemm with transB, a recurrent layer's matrices), 'dense-in-out' [...batch, in, out] (MatMul, Gemm),
+ * 'embedding' [rows, width], 'vector' a bias or a norm's scale, 'other' anything else (treated as [out, ...rest] when it
+ * has two axes or more).
  */
 export type Role = 'conv' | 'conv-transpose' | 'dense' | 'dense-in-out' | 'embedding' | 'vector' | 'other'
 
@@ -80,7 +81,12 @@ export type Link<S extends Slots = Slots, N extends Shared = Shared> = {
 }
 
 /** A slot's shape and, for each of its axes, the parameter's axis it follows (null for none). */
-export type SlotShape = { readonly dims: readonly number[]; readonly axes: readonly (number | null)[] }
+export type SlotShape = {
+  readonly dims: readonly number[]
+  readonly axes: readonly (number | null)[]
+  /** The slot loses its meaning when the parameter is sliced; the link makes it anew when it finds it all zero. */
+  readonly remade?: boolean
+}
 
 /** What links tell while they work, when asked. */
 export type OptimizerEvent =

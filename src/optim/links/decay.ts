@@ -9,9 +9,11 @@ export type DecayOptions = CompatOption & {
    * 'l2': λp is added to the gradient, as classical regularization.
    * 'independent': p ← (1 − λ)p − lr·u, without the rate.
    * 'proximal': p ← (p − lr·u)/(1 + lr·λ), the implicit step (Zhuang et al. 2022; Adan's algorithm 1).
+   * 'scaled': p ← (1 − lr·s·λ)p − lr·u with s the adaptive link's own step size, where a method estimates its rate itself.
+   * 'before': p ← (1 − lr·λ)p before the links that follow look at the weights.
    * 'after': p ← (1 − lr·λ)(p − lr·u), decay of the weights once moved.
    */
-  decay?: 'decoupled' | 'l2' | 'independent' | 'proximal' | 'after'
+  decay?: 'decoupled' | 'l2' | 'independent' | 'proximal' | 'scaled' | 'before' | 'after'
 }
 
 /**
@@ -19,7 +21,7 @@ export type DecayOptions = CompatOption & {
  * decoupled decay, first it is L2; see `withDecay`.
  */
 export const weightDecay = (options: DecayOptions = {}): Link => {
-  const timesStep = has(options, 'decay-times-step-size')
+  const timesStep = options.decay === 'scaled' || has(options, 'decay-times-step-size')
   const onlyMoving = has(options, 'decay-only-when-moving')
   const rateOf = (site: Site): number => {
     if (onlyMoving && site.idle) return 0
@@ -37,6 +39,8 @@ export const weightDecay = (options: DecayOptions = {}): Link => {
       return { name: 'decay', update: shrink((_, rate) => 1 - rate) }
     case 'proximal':
       return { name: 'decay', after: shrink((site, rate) => 1 / (1 + site.lr * rate)) }
+    case 'before':
+      return { name: 'decay', update: shrink((site, rate) => 1 - site.lr * rate) }
     case 'after':
       return { name: 'decay', after: shrink((site, rate) => 1 - site.lr * rate) }
     default:
@@ -53,6 +57,8 @@ export const weightDecay = (options: DecayOptions = {}): Link => {
   }
 }
 
-/** A chain with its decay where the mode wants it: before the other links for L2, after them otherwise. */
+/** A chain with its decay where the mode wants it: before the other links for 'l2' and 'before', else after them. */
 export const withDecay = (options: DecayOptions, links: readonly Link[]): Link[] =>
-  options.decay === 'l2' ? [weightDecay(options), ...links] : [...links, weightDecay(options)]
+  options.decay === 'l2' || options.decay === 'before'
+    ? [weightDecay(options), ...links]
+    : [...links, weightDecay(options)]

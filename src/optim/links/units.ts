@@ -17,6 +17,8 @@ export const unitsOf = ({ role, dims, groups = 1 }: Parameter): Units | undefine
     case 'vector':
     case 'embedding':
       return undefined
+    case 'dense':
+      return { blocks: product(dims.slice(0, -2)), outer: 1, units: dims[rank - 2] ?? 1, inner: dims[rank - 1] ?? 1 }
     case 'dense-in-out':
       return { blocks: product(dims.slice(0, -2)), outer: dims[rank - 2] ?? 1, units: dims[rank - 1] ?? 1, inner: 1 }
     case 'conv-transpose':

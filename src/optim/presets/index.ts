@@ -1,3 +1,6 @@
 export * from './adam.ts'
+export * from './matrix.ts'
+export * from './modern.ts'
 export * from './ranger.ts'
+export * from './schedule-free.ts'
 export * from './sgd.ts'

@@ -1,8 +1,10 @@
 import { has } from '../compat.ts'
 import { type CentralizeOptions, centralize } from '../links/centralize.ts'
+import { type AdaptiveClipOptions, adaptiveClip, normalizeGradient } from '../links/clip.ts'
 import { type DecayOptions, weightDecay, withDecay } from '../links/decay.ts'
 import { type LookaheadOptions, lookahead } from '../links/lookahead.ts'
 import { type RadamScalingOptions, radamScaling, rectification } from '../links/radam.ts'
+import { normLoss, type PositiveNegativeOptions, positiveNegative, stableDecay } from '../links/ranger21.ts'
 import { type OptimizerOptions, optimizer } from '../optimizer.ts'
 import type { Link } from '../types.ts'
 
@@ -50,3 +52,35 @@ const overwriting = (o: RangerOptions): Link[] =>
         },
       ]
     : []
+
+export type Ranger21Options = OptimizerOptions &
+  PositiveNegativeOptions &
+  AdaptiveClipOptions &
+  LookaheadOptions &
+  Pick<CentralizeOptions, 'convOnly' | 'embeddings'> & {
+    /** λ of stable decay; 1e-4. */
+    weightDecay?: number
+    /** λ of the norm loss; 1e-4. */
+    normLoss?: number
+  }
+
+/**
+ * Ranger21: adaptive clipping, centralization, normalisation, positive–negative momentum over a softplus denominator, stable
+ * decay, norm loss, Lookahead with k 5. Its schedule is `untuned-warmup+warmdown`. Wright and Demeure: Ranger21, 2021.
+ */
+export const ranger21 = (options: Ranger21Options = {}) => {
+  const o = { softplus: 50, k: 5, ...options }
+  const { eps: _, ...clip } = o
+  return optimizer(
+    [
+      adaptiveClip(clip),
+      centralize(o),
+      normalizeGradient(),
+      positiveNegative(o),
+      stableDecay(o.weightDecay ?? 1e-4, { beta2: o.betas?.[1] ?? 0.999 }),
+      normLoss(o.normLoss),
+      lookahead(o),
+    ],
+    o,
+  )
+}

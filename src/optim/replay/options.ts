@@ -5,6 +5,8 @@ export type OptionReader = {
   number(name: string, absent: number): number
   /** A number, or undefined where the source says None or nothing. */
   optional(name: string): number | undefined
+  /** A number, or null where the source says None. */
+  nullable(name: string, absent: number): number | null
   flag(name: string, absent: boolean): boolean
   word(name: string, absent: string): string
   pair(name: string, absent: readonly [number, number]): readonly [number, number]
@@ -40,6 +42,7 @@ export const optionReader = (source: string, options: Readonly<Record<string, un
   return {
     number: (name, absent) => optional(name) ?? absent,
     optional,
+    nullable: (name, absent) => (options[name] === null ? (asked.add(name), null) : (optional(name) ?? absent)),
     flag(name, absent) {
       const value = read(name) ?? absent
       return typeof value === 'boolean'

@@ -1,7 +1,12 @@
 import { UnsupportedError } from '../../base/index.ts'
+import { only } from '../groups.ts'
 import { lookahead } from '../links/lookahead.ts'
 import { optimizer, type Recipe } from '../optimizer.ts'
+import { muon } from '../presets/matrix.ts'
 import { radam, ranger } from '../presets/ranger.ts'
+import { scheduleFreeAdamw, scheduleFreeRadam, scheduleFreeSgd } from '../presets/schedule-free.ts'
+import type { Link, Parameter } from '../types.ts'
+import { kozistrOptimizers } from './kozistr.ts'
 import { type OptionReader, optionReader } from './options.ts'
 import { torchOptimizers } from './torch.ts'
 
@@ -11,6 +16,15 @@ type Source = { readonly pattern: RegExp; readonly recipe: (o: OptionReader, mat
 const sources: readonly Source[] = [
   { pattern: /michaelrzhang.*over torch (\w+)/, recipe: (o, inner) => zhangLookahead(o, inner) },
   { pattern: /torch\.optim\.(\w+)/, recipe: (o, name) => named(torchOptimizers, `torch.optim.${name}`, name)(o) },
+  {
+    pattern: /pytorch_optimizer (\w+)/,
+    recipe: (o, name) => named(kozistrOptimizers, `kozistr/pytorch_optimizer ${name}`, name)(o),
+  },
+  {
+    pattern: /schedule_free (\w+)/,
+    recipe: (o, name) => named(scheduleFreeOptimizers, `facebookresearch/schedule_free ${name}`, name)(o),
+  },
+  { pattern: /KellerJordan\/Muon SingleDeviceMuon/, recipe: (o) => muonPy(o) },
   { pattern: /ranger2020\.py/, recipe: (o) => ranger2020(o, true, true) },
   { pattern: /Gradient-Centralization.*Ranger/, recipe: (o) => ranger2020(o, false, false) },
   { pattern: /Ranger.*ranger\.py/, recipe: (o) => rangerPy(o) },
@@ -93,6 +107,55 @@ const zhangLookahead = (o: OptionReader, inner: string): Recipe => {
   })
   const { links, ...options } = named(torchOptimizers, `torch ${inner}`, inner)(o)
   return optimizer([...links, slow], options)
+}
+
+/** facebookresearch/schedule_free by class name. */
+const scheduleFreeCommon = (o: OptionReader, lr: number) => {
+  o.ignore('foreach')
+  return {
+    lr: o.number('lr', lr),
+    weightDecay: o.number('weight_decay', 0),
+    power: o.number('r', 0),
+    ratePower: o.number('weight_lr_power', 2),
+  }
+}
+
+const scheduleFreeOptimizers: Record<string, (o: OptionReader) => Recipe> = {
+  SGDScheduleFree: (o) =>
+    scheduleFreeSgd({
+      ...scheduleFreeCommon(o, 1),
+      momentum: o.number('momentum', 0.9),
+      warmupSteps: o.number('warmup_steps', 0),
+    }),
+  AdamWScheduleFree: (o) =>
+    scheduleFreeAdamw({
+      ...scheduleFreeCommon(o, 0.0025),
+      betas: o.pair('betas', [0.9, 0.999]),
+      eps: o.number('eps', 1e-8),
+      warmupSteps: o.number('warmup_steps', 0),
+    }),
+  RAdamScheduleFree: (o) =>
+    scheduleFreeRadam({
+      ...scheduleFreeCommon(o, 0.0025),
+      betas: o.pair('betas', [0.9, 0.999]),
+      eps: o.number('eps', 1e-8),
+      warmup: o.flag('silent_sgd_phase', true) ? 'skip' : 'sgd',
+      cautious: o.flag('cautious', false),
+    }),
+}
+
+/** KellerJordan's SingleDeviceMuon, in bfloat16 throughout. The recorded runs give it tensors of two and four axes only. */
+const muonPy = (o: OptionReader): Recipe => {
+  const recipe = muon({
+    lr: o.number('lr', 0.02),
+    momentum: o.number('momentum', 0.95),
+    weightDecay: o.number('weight_decay', 0),
+    precision: 'bfloat16',
+    compat: 'muon-kernel-ratio',
+  })
+  const given = ({ dims }: Parameter) => dims.length === 2 || dims.length === 4
+  const still: Link = { name: 'still', applies: (p) => !given(p), apply: () => {} }
+  return optimizer([...recipe.links.map((link) => only(given, link)), still], { lr: recipe.lr })
 }
 
 const pullbackOf = (word: string, inner: string) =>

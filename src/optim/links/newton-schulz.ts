@@ -1,0 +1,89 @@
+import { type CompatOption, has } from '../compat.ts'
+import type { Link, Parameter } from '../types.ts'
+
+export type OrthogonalizeOptions = CompatOption & {
+  /** Iterations; 5. */
+  iterations?: number
+  /** Round every intermediate result to bfloat16, as the published code does on all hardware; 'float32'. */
+  precision?: 'float32' | 'bfloat16'
+}
+
+/**
+ * Replaces a matrix update by (nearly) its orthogonal polar factor UVᵀ, where G = USVᵀ, by the quintic Newton–Schulz
+ * iteration X ← aX + (bA + cA²)X, A = XXᵀ, from X = G/‖G‖; then × √max(1, rows/columns). A convolution's filters are the
+ * rows of a matrix. Its coefficients raise small singular values fastest and leave all of them in about [0.7, 1.2].
+ * Jordan et al.: Muon: An optimizer for hidden layers in neural networks, 2024.
+ */
+export const orthogonalize = (o: OrthogonalizeOptions = {}): Link => {
+  const { iterations = 5, precision = 'float32' } = o
+  const round = precision === 'bfloat16' ? bfloat16 : Math.fround
+  return {
+    name: 'orthogonalize',
+    applies: ({ dims }) => dims.length >= 2,
+    update({ update: u, parameter }) {
+      const rows = parameter.dims[0] ?? 1
+      const columns = u.length / rows
+      polar(u, rows, columns, iterations, round)
+      const shape = has(o, 'muon-kernel-ratio') ? parameter.dims.slice(-2) : [rows, columns]
+      const factor = Math.sqrt(Math.max(1, (shape[0] ?? 1) / (shape[1] ?? 1)))
+      for (let i = 0; i < u.length; i++) u[i] = round(u[i]! * factor)
+    },
+  }
+}
+
+/** Parameters Muon is for: matrices and convolutions, but no embeddings. */
+export const isMatrix = ({ dims, role }: Parameter): boolean =>
+  dims.length >= 2 && role !== 'embedding' && role !== 'vector'
+
+type Rounding = (x: number) => number
+
+const bits = new DataView(new ArrayBuffer(4))
+
+/** The nearest bfloat16, ties to even. */
+export const bfloat16 = (x: number): number => {
+  bits.setFloat32(0, x)
+  const word = bits.getUint32(0)
+  bits.setUint32(0, (word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000)
+  return bits.getFloat32(0)
+}
+
+const [a, b, c] = [3.4445, -4.775, 2.0315]
+
+const polar = (g: Float32Array, rows: number, columns: number, iterations: number, round: Rounding): void => {
+  const tall = rows > columns
+  const [n, m] = tall ? [columns, rows] : [rows, columns]
+  let x = new Float64Array(n * m)
+  for (let i = 0; i < n; i++) for (let j = 0; j < m; j++) x[i * m + j] = round(tall ? g[j * n + i]! : g[i * m + j]!)
+  let sum = 0
+  for (const value of x) sum += value * value
+  const size = round(round(Math.sqrt(sum)) + 1e-7)
+  x = x.map((value) => round(value / size))
+  for (let k = 0; k < iterations; k++) {
+    const gram = product(x, transpose(x, n, m), n, m, n, round)
+    const scaled = gram.map((value) => round(c * value))
+    const squared = product(scaled, gram, n, n, n, round)
+    const mixed = gram.map((value, i) => round(round(b * value) + squared[i]!))
+    const turned = product(mixed, x, n, n, m, round)
+    x = x.map((value, i) => round(round(a * value) + turned[i]!))
+  }
+  for (let i = 0; i < n; i++) for (let j = 0; j < m; j++) g[tall ? j * n + i : i * m + j] = x[i * m + j]!
+}
+
+const transpose = (x: Float64Array, rows: number, columns: number): Float64Array => {
+  const out = new Float64Array(x.length)
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = x[i * columns + j]!
+  return out
+}
+
+/** [n, k] × [k, m], rounding each entry of the result. */
+const product = (x: Float64Array, y: Float64Array, n: number, k: number, m: number, round: Rounding): Float64Array => {
+  const out = new Float64Array(n * m)
+  for (let i = 0; i < n; i++) {
+    const row = out.subarray(i * m, (i + 1) * m)
+    for (let l = 0; l < k; l++) {
+      const factor = x[i * k + l]!
+      if (factor !== 0) for (let j = 0; j < m; j++) row[j]! += factor * y[l * m + j]!
+    }
+  }
+  return out.map(round)
+}
