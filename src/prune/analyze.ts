@@ -2,10 +2,12 @@ import type { Tensor, TensorType } from '../base/index.ts'
 import { type Model, type Node, opsetOf } from '../onnx/index.ts'
 import { type NodeContext, operatorOf } from '../operators/index.ts'
 import { constants, type Runtime, trace, type Values } from '../runtime/index.ts'
+import type { Heads } from './choices.ts'
 import { type SampleOptions, sampleInputs } from './feeds.ts'
 import { groupUnits } from './groups.ts'
 import { prepareModel } from './prepare.ts'
 import { runAxisRules } from './rules.ts'
+import { settleShapes } from './settle-shapes.ts'
 import type { Analysis, OnPruneEvent } from './types.ts'
 
 export type AnalyzeOptions = Pick<SampleOptions, 'sizes' | 'seed'> & {
@@ -13,6 +15,8 @@ export type AnalyzeOptions = Pick<SampleOptions, 'sizes' | 'seed'> & {
   runtime: Runtime
   /** Inputs of that run; random ones of batch 1 unless given. */
   feeds?: Values
+  /** Default 'dimensions'. */
+  heads?: Heads
   onEvent?: OnPruneEvent
 }
 
@@ -27,31 +31,39 @@ export const analyzeModel = async (original: Model, options: AnalyzeOptions): Pr
   onEvent({ type: 'progress', stage: 'trace', done: 0, total: 1 })
   const feeds = options.feeds ?? sampleInputs(model, options)
   const shapes = await trace(runtime, model, feeds)
-  const known = await constants(runtime, model, { shapes })
+  if (!options.feeds) await settleShapes(model, runtime, [feeds, secondLook(model, options)], shapes)
+  // Without the traced shapes: a batch size is not a constant of the model.
+  const known = await constants(runtime, model)
   onEvent({ type: 'progress', stage: 'trace', done: 1, total: 1 })
-  return analyzeTraced(model, { shapes, known, copies, onEvent })
+  return analyzeTraced(model, { shapes, known, copies, heads: options.heads, onEvent })
 }
+
+/** Inputs of another batch, and larger wherever the model leaves an axis free. */
+const secondLook = (model: Model, options: AnalyzeOptions): Values =>
+  sampleInputs(model, { ...options, batch: 3, larger: true })
 
 /** The same for a prepared model whose shapes are known. */
 export const analyzeTraced = (
   model: Model,
   {
-    shapes,
+    shapes: traced,
     known,
     copies = new Map(),
+    heads,
     onEvent = () => {},
   }: {
+    heads?: Heads | undefined
     shapes: ReadonlyMap<string, TensorType>
     known: ReadonlyMap<string, Tensor>
     copies?: ReadonlyMap<string, string>
     onEvent?: OnPruneEvent
   },
 ): Analysis => {
+  const shapes = new Map<string, TensorType>([...traced, ...model.graph.initializers])
   const constant = (name: string) => known.get(name) ?? model.graph.initializers.get(name)
   const total = model.graph.nodes.length
-  const { units, uses } = runAxisRules(model, { shapes, constant }, (done) =>
-    onEvent({ type: 'progress', stage: 'analyze', done, total }),
-  )
+  const onNode = (done: number) => onEvent({ type: 'progress', stage: 'analyze', done, total })
+  const { units, uses } = runAxisRules(model, { shapes, constant }, { heads, onNode })
   const opset = opsetOf(model)
   const macsOf = (node: Node) => operatorOf(node)?.macs(contextOf(node, opset, { shapes, constant })) ?? 0
   return { model, shapes, constant, units, ...groupUnits(model, units, uses, macsOf), copies }

@@ -27,7 +27,7 @@ export const costOf = async (
 ): Promise<Cost> => {
   const { model, copies } = prepareModel(original)
   const shapes = await trace(runtime, model, feeds ?? sampleInputs(model, sample))
-  const known = await constants(runtime, model, { shapes })
+  const known = await constants(runtime, model)
   const constant = (name: string) => known.get(name) ?? model.graph.initializers.get(name)
   const dims = (name: string) => shapes.get(name)?.dims ?? []
   const weights = [...model.graph.initializers].filter(([name]) => !copies.has(name)).map(([, tensor]) => tensor)

@@ -4,6 +4,8 @@ import type { Model, ValueInfo } from '../onnx/index.ts'
 export type SampleOptions = {
   /** Size of the first axis where the model leaves it free; 1 unless said. */
   batch?: number
+  /** Free axes other than the batch grow by half: a second look that tells what depends on them. */
+  larger?: boolean
   /** Sizes of other free axes, by the name the model gives them or as 'input:axis'. */
   sizes?: { readonly [axis: string]: number }
   /** Default 0. */
@@ -34,7 +36,7 @@ export const sampleInputs = (model: Model, options: SampleOptions = {}): Record<
   )
 }
 
-const dimsOf = (input: ValueInfo, { batch = 1, sizes = {} }: SampleOptions): number[] => {
+const dimsOf = (input: ValueInfo, { batch = 1, sizes = {}, larger = false }: SampleOptions): number[] => {
   if (!input.dims)
     throw new UnsupportedError('the model does not say how many axes the input has', {
       place: { value: input.name },
@@ -44,7 +46,8 @@ const dimsOf = (input: ValueInfo, { batch = 1, sizes = {} }: SampleOptions): num
   return input.dims.map((dim, axis) => {
     if (typeof dim === 'number' && dim > 0) return dim
     const said = sizes[`${input.name}:${axis}`] ?? (typeof dim === 'string' ? sizes[dim] : undefined)
-    return said ?? (axis === 0 ? batch : rank >= 4 ? 64 : 16)
+    if (said === undefined && axis === 0) return batch
+    return (said ?? (rank >= 4 ? 64 : 16)) * (larger ? 1.5 : 1)
   })
 }
 

@@ -1,5 +1,5 @@
 import { type Model, type Node, nodeLabel } from '../onnx/index.ts'
-import type { Use } from './rules.ts'
+import type { Use } from './rule-run.ts'
 import type { Frozen, Group, Member, MemberRole } from './types.ts'
 import type { AxisUnits } from './units.ts'
 
@@ -53,11 +53,14 @@ export const groupUnits = (
   }
 
   const found = collect(slots, links, linkOf)
-  const isLive = ({ reason }: Found) => reason === '' || reason.startsWith('~')
-  const stuck = found.filter((f) => !isLive(f)).flatMap((f) => frozenOf(units, f.slots, f.reason))
+  const isLive = ({ reason, slots }: Found) =>
+    // Parts of a constant that no data meets are not worth a group.
+    (reason === '' || reason.startsWith('~')) && slots.some(({ use }) => use.side !== 'constant')
+  const isStuck = ({ reason }: Found) => reason !== '' && !reason.startsWith('~')
+  const stuck = found.filter(isStuck).flatMap((f) => frozenOf(units, f.slots, f.reason))
   return {
     groups: named(makeGroups(units, slots, found.filter(isLive))),
-    frozen: unique([...wholeFrozen(units, slots), ...stuck]),
+    frozen: unique([...wholeFrozen(units, slots), ...stuck]).filter(({ value }) => holdsWeights(model, value)),
   }
 }
 
@@ -88,14 +91,21 @@ const slotsOf = (model: Model, units: AxisUnits, uses: readonly Use[], macsOf: (
     const work = macs.get(use.node) ?? macsOf(use.node)
     macs.set(use.node, work)
     const matrix = (model.graph.initializers.get(value)?.dims.length ?? 0) >= 2
-    const role = use.side === 'input' ? 'consumes' : work > 0 && matrix ? 'produces' : 'follows'
+    const role =
+      use.side === 'input' ? 'consumes' : use.side === 'output' && work > 0 && matrix ? 'produces' : 'follows'
     const before = found.get(use.slot)
-    if (!before || rank(role) < rank(before.role)) found.set(use.slot, { slot: use.slot, use, role })
+    if (!before || rank(role, use) < rank(before.role, before.use)) found.set(use.slot, { slot: use.slot, use, role })
   }
   return [...found.values()]
 }
 
-const rank = (role: MemberRole) => ['produces', 'follows', 'consumes'].indexOf(role)
+/** What counts more when an initializer is used several times. */
+const rank = (role: MemberRole, { side }: Use) =>
+  side === 'constant' ? 3 : ['produces', 'follows', 'consumes'].indexOf(role)
+
+/** Shapes, axes and indices are frozen by nature; that is nothing to report. */
+const holdsWeights = (model: Model, initializer: string) =>
+  !['int64', 'int32', 'bool'].includes(model.graph.initializers.get(initializer)?.type ?? '')
 
 /** The axis whose slices are scored and whose order the units take. */
 const leadOf = (slots: readonly Slot[]): Slot => slots.find(({ role }) => role === 'produces') ?? slots[0]!

@@ -26,7 +26,13 @@ export const prepareModel = (original: Model): Prepared => {
   const taken = new Set([...graph.initializers.keys(), ...graph.nodes.flatMap((node) => node.outputs), ...fixed])
   const seen = new Map<string, Node>()
   const copies = new Map<string, string>()
+  const constants = new Set(graph.initializers.keys())
   for (const node of graph.nodes) {
+    if (node.inputs.every((name) => name === '' || constants.has(name))) {
+      // It only rearranges constants (a slice of a packed bias): its copy would be told apart from nothing.
+      for (const name of node.outputs) constants.add(name)
+      continue
+    }
     const own = new Map<string, string>()
     for (const name of new Set(node.inputs)) {
       const tensor = graph.initializers.get(name)

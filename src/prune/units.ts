@@ -123,6 +123,37 @@ export class AxisUnits {
     }
   }
 
+  /** How many classes of an axis may still go. */
+  liveClasses(slot: number): number {
+    if (!this.tied(slot)) return this.#frozenSlot[slot] === 0 ? this.#sizes[slot]! : 0
+    const live = new Set<number>()
+    for (let i = 0; i < this.#sizes[slot]!; i++) {
+      const root = this.classOf(slot, i)
+      if (this.#frozen[root] === 0) live.add(root)
+    }
+    return live.size
+  }
+
+  /** Remembers the present state; the function returned brings it back, as often as it is called. */
+  snapshot(): () => void {
+    const [length, base, frozenSlot] = [this.#length, [...this.#base], [...this.#frozenSlot]]
+    const arrays = [this.#parent, this.#frozen, this.#approximate].map((array) => array.slice(0, length))
+    return () => {
+      this.#length = length
+      base.forEach((at, slot) => {
+        this.#base[slot] = at
+      })
+      this.#base.fill(-1, base.length)
+      frozenSlot.forEach((id, slot) => {
+        this.#frozenSlot[slot] = id
+      })
+      this.#frozenSlot.fill(0, frozenSlot.length)
+      for (const [i, target] of [this.#parent, this.#frozen, this.#approximate].entries()) {
+        target.set(arrays[i]!)
+      }
+    }
+  }
+
   #check(slot: number, index: number): void {
     if (index >= 0 && index < this.#sizes[slot]!) return
     const { value, axis } = this.#refs[slot]!
@@ -162,6 +193,7 @@ export class AxisUnits {
     this.#grow(base + size)
     for (let i = base; i < base + size; i++) this.#parent[i] = i
     this.#frozen.fill(this.#frozenSlot[slot]!, base, base + size)
+    this.#approximate.fill(0, base, base + size)
     this.#base[slot] = base
     this.#length = base + size
     return base
