@@ -6,27 +6,40 @@ import { engineError } from './errors.ts'
 import { type Engine, fromEngine, toEngine } from './tensors.ts'
 import type { ModelSource, Runtime, Session, SessionOptions, Values } from './types.ts'
 
-/** A runtime over one of ONNX Runtime's JavaScript engines; `load` is called when a session is first opened. */
-export const runtimeOver = (name: Runtime['name'], load: (options: SessionOptions) => Promise<Engine>): Runtime => ({
+/** What sets one of ONNX Runtime's JavaScript engines apart. */
+export type EngineSource = {
+  readonly name: Runtime['name']
+  /** The execution provider its sessions run on; the engine would else try others first. */
+  readonly provider: string
+  /** Called whenever a session is opened. */
+  readonly load: (options: SessionOptions) => Promise<Engine>
+}
+
+export const runtimeOver = ({ name, provider, load }: EngineSource): Runtime => ({
   name,
   async open(model, options = {}) {
     const { threads } = options
     if (threads !== undefined && !(Number.isInteger(threads) && threads > 0))
       throw new UsageError(`threads must be a whole number above 0, not ${threads}`)
     const engine = await load(options)
-    return sessionOf(engine, await create(engine, model, options))
+    const settings: Ort.InferenceSession.SessionOptions = {
+      ...quiet,
+      executionProviders: [provider],
+      graphOptimizationLevel: options.optimization ?? 'all',
+      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    }
+    return sessionOf(engine, await create(engine, model, settings))
   },
 })
 
 /** Only fatal errors are logged: the engine's warnings would go straight to stderr, and its errors are thrown anyway. */
 const quiet = { logSeverityLevel: 4 } as const
 
-const create = async (engine: Engine, source: ModelSource, options: SessionOptions): Promise<Ort.InferenceSession> => {
-  const settings: Ort.InferenceSession.SessionOptions = {
-    ...quiet,
-    graphOptimizationLevel: options.optimization ?? 'all',
-    ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
-  }
+const create = async (
+  engine: Engine,
+  source: ModelSource,
+  settings: Ort.InferenceSession.SessionOptions,
+): Promise<Ort.InferenceSession> => {
   try {
     if ('path' in source) return await engine.InferenceSession.create(source.path, settings)
     if (source instanceof Uint8Array) return await engine.InferenceSession.create(source, settings)
