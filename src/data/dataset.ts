@@ -1,4 +1,4 @@
-import { type ErrorPlace, FormatError, random, sizeOf, UsageError } from '../base/index.ts'
+import { type ErrorPlace, FormatError, sizeOf, UsageError } from '../base/index.ts'
 
 /**
  * How stored values become a network's input: (value · scale − mean) / std. `mean` and `std` have one number, or one
@@ -138,52 +138,6 @@ export const reshape = (data: Dataset, sampleDims: readonly number[]): Dataset =
     )
   checkNormalise(data.normalise, channelsOf(sampleDims, data.layout))
   return { ...data, sampleDims }
-}
-
-/** The samples at `indices`, in that order; `inputs` is shared, not copied. */
-export const subset = (data: Dataset, indices: ArrayLike<number>, name = data.name): Dataset => {
-  const rows = new Uint32Array(indices.length)
-  const labels = new Int32Array(indices.length)
-  for (let i = 0; i < indices.length; i++) {
-    const index = indices[i]!
-    if (!Number.isInteger(index) || index < 0 || index >= data.size)
-      throw new UsageError(`there is no sample ${index} among the ${data.size} of '${data.name}'`, {
-        remedy: 'samples count from 0',
-      })
-    rows[i] = data.rows?.[index] ?? index
-    labels[i] = data.labels[index]!
-  }
-  return { ...data, name, size: indices.length, rows, labels }
-}
-
-/**
- * Sets `fraction` of the samples aside for validation, the same share of every class (to the nearest sample; each class
- * with two samples or more keeps one on either side). The same seed gives the same split.
- */
-export const split = (data: Dataset, fraction: number, seed: number): { train: Dataset; validation: Dataset } => {
-  if (!(fraction > 0 && fraction < 1))
-    throw new UsageError(`cannot set aside a fraction of ${fraction}`, { remedy: 'give a number between 0 and 1' })
-  const dice = random(seed)
-  const byClass: number[][] = data.classes.map(() => [])
-  for (let i = 0; i < data.size; i++) byClass[data.labels[i]!]!.push(i)
-  const train: number[] = []
-  const validation: number[] = []
-  for (const samples of byClass) {
-    dice.shuffle(samples)
-    const wanted = Math.round(samples.length * fraction)
-    const aside = samples.length < 2 ? wanted : Math.min(Math.max(wanted, 1), samples.length - 1)
-    validation.push(...samples.slice(0, aside))
-    train.push(...samples.slice(aside))
-  }
-  if (train.length === 0 || validation.length === 0)
-    throw new UsageError(`'${data.name}' has too few samples to set aside a fraction of ${fraction}`, {
-      remedy: 'give more samples',
-    })
-  const ordered = (indices: number[]) => Uint32Array.from(indices).sort()
-  return {
-    train: subset(data, ordered(train), `${data.name} (train)`),
-    validation: subset(data, ordered(validation), `${data.name} (validation)`),
-  }
 }
 
 /** Mean and standard deviation of each channel in the scaled units of `normalise`, to be used with `withNormalise`. */

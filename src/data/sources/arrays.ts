@@ -1,6 +1,7 @@
 import { FormatError, float32Of, numbersOf, sizeOf, type Tensor } from '../../base/index.ts'
-import { type Dataset, dataset, type Layout, type Normalise, reshape, split } from '../dataset.ts'
+import { type Dataset, dataset, type Layout, type Normalise, reshape } from '../dataset.ts'
 import type { Fit } from '../resize.ts'
+import { split } from '../split.ts'
 
 /** What every source gives. `validation` only where the source itself sets samples aside for it. */
 export type Splits = { train: Dataset; test: Dataset; validation?: Dataset }
