@@ -62,3 +62,7 @@ export const times = (before: number, after: number): string => finite(before / 
 
 /** Without the zeros a label does not need: '50.0 kB' → '50 kB', '99.00 %' → '99 %'. */
 export const tidy = (text: string): string => text.replace(/(\.\d*?)0+(?=\D*$)/, '$1').replace(/\.(?=\D*$)/, '')
+
+/** At most `most` characters, the end kept: the names of a graph's nodes differ there. */
+export const shortened = (text: string, most: number): string =>
+  text.length <= most ? text : `…${text.slice(text.length - most + 1)}`

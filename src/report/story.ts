@@ -131,7 +131,8 @@ const changedPart = ({ changed, stages }: ReportData): Markup => {
   const [before, after] = changed!.between ?? [stages[0]?.name ?? 'before', stages.at(-1)?.name ?? 'after']
   const right = changed!.images.filter(({ label, after }) => after === label).length
   const broken = changed!.images.filter(({ label, before }) => before === label).length
-  return markup`<h3>Which answers changed</h3><p class="soft">From ${before} to ${after}, ${changed!.images.length} inputs got another answer: ${right} were corrected, ${broken} broken.</p>${changedGroups(changed!)}`
+  const other = changed!.images.length - right - broken
+  return markup`<h3>Which answers changed</h3><p class="soft">From ${before} to ${after}, ${changed!.images.length} inputs got another answer: ${right} corrected, ${broken} broken${other > 0 && `, ${other} wrong before and after`}.</p>${changedGroups(changed!)}`
 }
 
 const repeat: Chapter = ({ rounds }) => {

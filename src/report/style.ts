@@ -32,6 +32,7 @@ h1, h2, .big { font-family: ui-serif, "Iowan Old Style", "Palatino Linotype", Pa
 .over svg { width: 18px; height: 18px; vertical-align: -3px; margin-right: 8px; }
 h1 { font-weight: 600; font-size: clamp(28px, 4.6vw, 46px); line-height: 1.15; letter-spacing: -.012em; margin: 0 0 16px; max-width: 22em; text-wrap: balance; }
 h2 { font-weight: 600; font-size: 27px; line-height: 1.25; margin: 0 0 8px; letter-spacing: -.005em; }
+h1, h2, .lead, section p { overflow-wrap: anywhere; }
 h2 .n { color: var(--stay); font-variant-numeric: tabular-nums; margin-right: .45em; }
 h3 { font-size: 16px; margin: 32px 0 4px; }
 p { margin: 0 0 14px; max-width: 68ch; }
@@ -53,7 +54,7 @@ pre { margin: 12px 0; padding: 14px 16px; background: var(--card); border: 1px s
 @media (min-width: 900px) { .beside { grid-template-columns: minmax(0, 1fr) minmax(0, 560px); gap: 48px; align-items: start; } .beside > :first-child { position: sticky; top: 28px; } .beside h3 { margin-top: 4px; } section > * ~ .beside { margin-top: 44px; } }
 .one { margin: 22px 0 0; max-width: 540px; }
 figure { margin: 0; min-width: 0; background: var(--card); border: 1px solid var(--hair); border-radius: 12px; padding: 16px 18px 12px; box-shadow: var(--shadow); }
-figcaption { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 2px 14px; font-weight: 600; font-size: 15px; margin: 0 0 12px; line-height: 1.35; }
+figcaption { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 2px 14px; font-weight: 600; font-size: 15px; margin: 0 0 12px; line-height: 1.35; overflow-wrap: anywhere; }
 figcaption small { font-weight: 400; color: var(--soft); font-size: 14px; }
 figure .below { margin: 8px 0 4px; font-size: 14px; color: var(--soft); }
 .tools { display: flex; flex-wrap: wrap; gap: 6px 20px; align-items: center; margin: 18px 0 -8px; font-size: 14px; color: var(--soft); }

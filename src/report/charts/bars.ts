@@ -1,4 +1,4 @@
-import { significant } from '../format.ts'
+import { shortened, significant } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 import { extent, linear } from '../scale.ts'
 import type { LayerScores } from '../types.ts'
@@ -55,7 +55,7 @@ export const barChart = (title: string, bars: readonly Bar[], format: (value: nu
     known.map(({ name, value, range }, k) => {
       const y = 8 + k * row
       const end = Math.max(x(value), range ? x(range[1]) : 0)
-      return markup`<text x="${left - 10}" y="${y + 18}" text-anchor="end">${name}</text><rect class="bar ${k === known.length - 1 ? 'last' : ''}" x="${left}" y="${y}" width="${Math.max(1, x(value) - left)}" height="26" rx="3"><title>${name}: ${format(value)}${range && `, 10–90 %: ${format(range[0])} to ${format(range[1])}`}</title></rect>${
+      return markup`<text x="${left - 10}" y="${y + 18}" text-anchor="end">${shortened(name, 11)}</text><rect class="bar ${k === known.length - 1 ? 'last' : ''}" x="${left}" y="${y}" width="${Math.max(1, x(value) - left)}" height="26" rx="3"><title>${name}: ${format(value)}${range && `, 10–90 %: ${format(range[0])} to ${format(range[1])}`}</title></rect>${
         range &&
         markup`<path class="spread" d="M${x(range[0])} ${y + 13}H${x(range[1])}M${x(range[0])} ${y + 8}V${y + 18}M${x(range[1])} ${y + 8}V${y + 18}"/>`
       }<text class="value" x="${end + 8}" y="${y + 18}">${format(value)}</text>`

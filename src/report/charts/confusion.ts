@@ -1,4 +1,4 @@
-import { count, percent, points, signed } from '../format.ts'
+import { count, percent, points, shortened, signed } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 import type { Confusion } from '../types.ts'
 import { chartWidth, drawing } from './frame.ts'
@@ -79,7 +79,7 @@ const frameOf = (n: number, classes: readonly string[]) => {
 const headings = (classes: readonly string[], left: number, top: number, cell: number): Markup =>
   markup`<text class="axis-name" x="0" y="12">true class, down</text><text class="axis-name" x="${left + (classes.length * cell) / 2}" y="12" text-anchor="middle">answer, across</text><g class="axis">${classes.map(
     (name, i) =>
-      markup`<text x="${left - 8}" y="${top + (i + 0.5) * cell + 4}" text-anchor="end">${name}</text><text x="${left + (i + 0.5) * cell}" y="${top - 8}" text-anchor="middle">${
+      markup`<text x="${left - 8}" y="${top + (i + 0.5) * cell + 4}" text-anchor="end">${shortened(name, 13)}</text><text x="${left + (i + 0.5) * cell}" y="${top - 8}" text-anchor="middle">${
         cell > 7 * name.length ? name : name.slice(0, Math.max(1, Math.floor(cell / 8)))
       }</text>`,
   )}</g>`

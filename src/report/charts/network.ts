@@ -1,4 +1,4 @@
-import { count } from '../format.ts'
+import { count, shortened } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 import type { NetworkDrawing, NetworkLayer } from '../types.ts'
 import { drawing } from './frame.ts'
@@ -77,7 +77,7 @@ const bar = (layer: NetworkLayer, kept: number, length: number, y: number): Mark
     layer.frozen && `not prunable: ${layer.frozen}`,
     layer.note,
   ].filter(Boolean)
-  return markup`<g class="layer${layer.frozen ? ' frozen' : ''}" ${layer.group ? markup`data-group="${layer.group}"` : undefined}><rect class="reach" x="0" y="${y - 6}" width="${width}" height="${thick + 12}"><title>${says.join('; ')}</title></rect><text class="name" x="0" y="${y + 9}">${layer.name}</text><text class="kind" x="0" y="${y + 23}">${layer.kind}</text>${pieces}<text class="widths" x="${width}" y="${y + 9}">${
+  return markup`<g class="layer${layer.frozen ? ' frozen' : ''}" ${layer.group ? markup`data-group="${layer.group}"` : undefined}><rect class="reach" x="0" y="${y - 6}" width="${width}" height="${thick + 12}"><title>${says.join('; ')}</title></rect><text class="name" x="0" y="${y + 9}">${shortened(layer.name, 17)}</text><text class="kind" x="0" y="${y + 23}">${shortened(layer.kind, 20)}</text>${pieces}<text class="widths" x="${width}" y="${y + 9}">${
     gone > 0 ? markup`${count(channels)} → <tspan class="now">${count(kept)}</tspan>` : count(channels)
   }</text><text class="kind" x="${width}" y="${y + 23}" text-anchor="end">${layer.size?.length ? layer.size.join('×') : (layer.note ?? '')}</text></g>`
 }
