@@ -25,10 +25,10 @@ const transposedOf = (c: NodeContext): Convolution => {
 }
 
 /**
- * Batch passes; positions freeze. Channels, W being [rows, columns/groups, …]: a dense kernel ties its rows and columns
- * to one side each. In groups, each group must keep the same number, so position j is one unit in all of them. Depthwise
- * (one row or column a group on the input's side), a channel is a unit together with the outputs made from it alone, and
- * the group goes with it.
+ * Batch passes; positions freeze. Channels, W being [rows, columns/groups, …]: a dense kernel ties its rows to one side and
+ * its columns to the other. Depthwise (one input channel a group), a channel is a unit together with the outputs made from
+ * it alone, and its group goes with it. Wider groups can be read in two ways: each keeps the same number of channels, so
+ * that position j is one unit in all of them; or a group is a unit, and goes whole. The reading of more units comes first.
  */
 const convAxes = (a: AxisContext, transposed: boolean): void => {
   const [x, w, y] = [inputOf(a.node, 0), inputOf(a.node, 1), outputOf(a.node, 0)]
@@ -42,25 +42,44 @@ const convAxes = (a: AxisContext, transposed: boolean): void => {
   for (const value of [x, w, y]) freezeAxes(a, value, neighbours, range(2, a.dims(value).length))
   if (bias !== undefined) a.join(at(bias, 0), at(y, 1))
   a.join(at(w, 0), at(rows, 1))
+  if (groups === 1) {
+    a.join(at(w, 1), at(columns, 1))
+    return
+  }
 
-  if (groups === 1) a.join(at(w, 1), at(columns, 1))
-  else if (per === 1) {
-    for (const o of range(0, outputs)) a.joinAt({ ...at(y, 1), at: o }, { ...at(x, 1), at: Math.floor(o / made) })
-    a.freeze(at(w, 1), 'every channel of a depthwise convolution makes the same number of outputs')
-  } else {
+  const axes = [at(x, 1), at(y, 1)]
+  const wholeGroups = () => {
+    for (const i of range(0, channels)) a.joinAt({ ...at(x, 1), at: i }, { ...at(x, 1), at: i - (i % per) })
+    for (const o of range(0, outputs)) a.joinAt({ ...at(y, 1), at: o }, { ...at(x, 1), at: Math.floor(o / made) * per })
+    a.freeze(at(w, 1), 'every group of a convolution has the same number of channels')
+  }
+  const samePositions = () => {
     for (const i of range(0, channels)) a.joinAt({ ...at(x, 1), at: i }, { ...at(x, 1), at: i % per })
     for (const o of range(0, outputs)) a.joinAt({ ...at(y, 1), at: o }, { ...at(y, 1), at: o % made })
     const size = a.dims(columns)[1]! / groups
     for (const j of range(0, size)) a.joinAt({ ...at(w, 1), at: j }, { ...at(columns, 1), at: j })
   }
+  if (per === 1) wholeGroups()
+  else {
+    const readings = [
+      { axes, state: samePositions },
+      { axes, state: wholeGroups },
+    ]
+    if (groups > Math.max(per, made)) readings.reverse()
+    if (a.choose) a.choose(readings)
+    else readings[0]!.state()
+  }
 }
 
-/** A depthwise convolution has as many groups as channels; any other keeps its groups, each a little narrower. */
+/** Groups none of whose channels are left are gone; groups that only became narrower all stay. */
 const resizeGroups = (r: ResizeContext): void => {
   const x = inputOf(r.node, 0)
   const groups = intOf(r.node, 'group', 1)
+  const per = r.dims(x)[1]! / groups
   const kept = r.kept(at(x, 1))
-  if (groups > 1 && groups === r.dims(x)[1] && kept) r.node.attributes.set('group', attribute(kept.length))
+  if (groups === 1 || kept === undefined) return
+  const left = new Set(kept.map((i) => Math.floor(i / per))).size
+  if (left < groups) r.node.attributes.set('group', attribute(left))
 }
 
 export const conv = {

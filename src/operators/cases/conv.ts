@@ -45,6 +45,7 @@ export const convCases: readonly OperatorCase[] = [
     pads: [2, 1, 1, 2],
   }),
   conv('two groups', [2, 4, 4, 4], [6, 2, 3, 3], { group: 2, pads: [1, 1, 1, 1] }),
+  conv('four groups of two', [1, 8, 3, 3], [8, 2, 2, 2], { group: 4 }),
   conv('three groups, stride 2, dilation 2', [2, 3, 6, 7], [3, 1, 2, 2], {
     group: 3,
     strides: [2, 2],
