@@ -6,9 +6,11 @@ import { indexing } from './indexing.ts'
 import { matmul } from './matmul.ts'
 import { normalization } from './normalization.ts'
 import { pooling } from './pooling.ts'
+import { quantize } from './quantize.ts'
 import { recurrent } from './recurrent.ts'
 import { reduce } from './reduce.ts'
 import { reshape } from './reshape.ts'
+import { resize } from './resize.ts'
 import { segments } from './segments.ts'
 import { shape } from './shape.ts'
 import { softmaxes } from './softmax.ts'
@@ -28,8 +30,10 @@ export const operators = {
   ...functions,
   ...indexing,
   ...recurrent,
+  ...quantize,
   ...reduce,
   ...reshape,
+  ...resize,
   ...segments,
   ...shape,
   ...softmaxes,

@@ -208,6 +208,7 @@ const sliceAxes: AxisRule = (a) => {
   }
   for (const axis of a.dims(x).keys()) {
     const cut = cuts.find((other) => other.axis === axis)
+    for (const value of [x, y]) a.join(at(value, axis), at(value, axis))
     if (!cut) a.join(at(x, axis), at(y, axis))
     else if (Math.abs(cut.step) > 1 && cuts.length > 1)
       for (const value of [x, y]) a.freeze(at(value, axis), 'Slice takes every k-th index, of several axes at once')

@@ -76,6 +76,7 @@ const expandAxes: AxisRule = (a) => {
       else a.join(source, at(y, axis))
     }
     if (computed) a.freeze(at(y, axis), 'Expand computes its shape while the graph runs')
+    else a.join(at(y, axis), at(y, axis))
   }
 }
 

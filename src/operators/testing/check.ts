@@ -73,7 +73,10 @@ const feedsOf = (one: OneNode, changed: Values = {}): Values =>
   Object.fromEntries(one.drawn.map((name) => [name, changed[name] ?? one.values.get(name)!]))
 
 /** Opens the case in double where the engine has the kernels, else in single precision. */
-const openEither = async (c: OperatorCase, seed: number): Promise<{ one: OneNode; session: Session; out: Values }> => {
+export const openEither = async (
+  c: OperatorCase,
+  seed: number,
+): Promise<{ one: OneNode; session: Session; out: Values }> => {
   let refusal: unknown
   for (const type of c.type ? [c.type] : (['float64', 'float32'] as const)) {
     const one = oneNode(c, type, seed)

@@ -1,0 +1,4 @@
+import { quantizeCases, resizeCases } from './cases/resize.ts'
+import { testGradients } from './testing/gradients.ts'
+
+testGradients([...resizeCases, ...quantizeCases])
