@@ -21,6 +21,8 @@ export const compats = {
     'the momentum remembered for pull-back is the momentum itself: α times it at the first meeting, α(2−α) times at later ones: michaelrzhang, PyTorch version',
   'schedule-free-ascends': 'the training point climbs the loss: a sign in some published RAdamScheduleFree',
   'nadam-mu-twice': 'the momentum product of the coming step holds the present μ twice: torch.optim.NAdam up to 1.13',
+  'clip-divides':
+    'gradients above the limit are divided by the clipping factor, not multiplied: kozistr Lamb with pre_norm',
   'lamb-moved-norm':
     'the trust ratio divides by the norm of the moved weights instead of that of the update: kozistr Lamb with rectify',
   'muon-kernel-ratio':

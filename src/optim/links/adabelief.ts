@@ -8,6 +8,10 @@ export type AdabeliefScalingOptions = {
   betas?: Betas
   /** Added to the variance at every step and to its root; 1e-16. */
   eps?: number
+  /** Where eps stands beside the root: on √v̂ or on the 'raw' √v, before its correction; 'corrected'. */
+  epsOn?: 'corrected' | 'raw'
+  /** Added to v under the root; 0. */
+  epsRoot?: number
   /** Divide by the largest variance seen; false. */
   amsgrad?: boolean
   /** Rectify as RAdam does; false. Below `threshold` (5) step along m̂, or not at all with `warmup: 'skip'`. */
@@ -29,6 +33,8 @@ type State = Slots & { momentum: Float32Array; variance: Float32Array; largest?:
 export const adabeliefScaling = (o: AdabeliefScalingOptions = {}): Link<State> => {
   const {
     eps = 1e-16,
+    epsOn = 'corrected',
+    epsRoot = 0,
     amsgrad = false,
     rectify = false,
     threshold = 5,
@@ -38,6 +44,7 @@ export const adabeliefScaling = (o: AdabeliefScalingOptions = {}): Link<State> =
   } = o
   const [beta1, beta2] = checkBetas('adabelief', o.betas ?? ([0.9, 0.999] as const))
   checkEps('adabelief', eps)
+  const raw = rectify || epsOn === 'raw'
   return {
     name: 'adabelief',
     init: (p) => ({
@@ -52,8 +59,8 @@ export const adabeliefScaling = (o: AdabeliefScalingOptions = {}): Link<State> =
       const second = Math.sqrt(1 - beta2 ** step)
       const { adaptive, factor } = rectify ? rectification(step, beta2, threshold) : { adaptive: true, factor: 1 }
       site.idle = !adaptive && warmup === 'skip'
-      site.stepSize = site.idle ? 0 : (factor / first) * (rectify && adaptive ? second : 1)
-      const scale = rectify ? 1 : 1 / second
+      site.stepSize = site.idle ? 0 : (factor / first) * (raw && adaptive ? second : 1)
+      const scale = raw ? 1 : 1 / second
       const lift = (1 - beta1) * adaptiveNorm(u, norm, adanorm)
       for (let i = 0; i < u.length; i++) {
         const g = u[i]!
@@ -61,7 +68,7 @@ export const adabeliefScaling = (o: AdabeliefScalingOptions = {}): Link<State> =
         const surprise = g - m[i]!
         v[i] = beta2 * v[i]! + (1 - beta2) * surprise * surprise + eps
         if (largest) largest[i] = Math.max(largest[i]!, v[i]!)
-        u[i] = site.stepSize * (adaptive ? m[i]! / (Math.sqrt((largest ?? v)[i]!) * scale + eps) : m[i]!)
+        u[i] = site.stepSize * (adaptive ? m[i]! / (Math.sqrt((largest ?? v)[i]! + epsRoot) * scale + eps) : m[i]!)
       }
     },
   }

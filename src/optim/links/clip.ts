@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/index.ts'
+import { type CompatOption, has } from '../compat.ts'
 import type { Link } from '../types.ts'
 import { norm, normSquared, scaleInPlace } from './moments.ts'
 import { eachRun, unitNorms, unitsOf, wholeTensor } from './units.ts'
@@ -27,7 +28,7 @@ export const clipValue = (limit: number): Link => {
   }
 }
 
-export type ClipNormOptions = {
+export type ClipNormOptions = CompatOption & {
   /** Added to the norm; 0. */
   eps?: number
 }
@@ -36,15 +37,16 @@ export type ClipNormOptions = {
  * Scales all gradients together so that their common norm is at most `limit`.
  * Pascanu, Mikolov, Bengio: On the difficulty of training recurrent neural networks, ICML 2013, algorithm 1.
  */
-export const clipNorm = (limit: number, { eps = 0 }: ClipNormOptions = {}): Link => {
+export const clipNorm = (limit: number, options: ClipNormOptions = {}): Link => {
   positive('clipping by norm', limit)
+  const divides = has(options, 'clip-divides')
   return {
     name: 'clip-norm',
     begin({ sites, emit }) {
       const total = Math.sqrt(sites.reduce((sum, { site }) => sum + normSquared(site.update), 0))
-      const factor = Math.min(1, limit / (total + eps))
+      const factor = Math.min(1, limit / (total + (options.eps ?? 0)))
       emit?.({ type: 'clip', link: 'clip-norm', rate: factor < 1 ? 1 : 0, norm: total })
-      for (const { site } of sites) scaleInPlace(site.update, factor)
+      for (const { site } of sites) scaleInPlace(site.update, divides ? 1 / factor : factor)
     },
   }
 }

@@ -4,7 +4,8 @@ import type { Link, Parameter } from '../types.ts'
 export type OrthogonalizeOptions = CompatOption & {
   /** Iterations; 5. */
   iterations?: number
-  /** Round every intermediate result to bfloat16, as the published code does on all hardware; 'float32'. */
+  /** 'bfloat16' rounds every intermediate result as the published code does on a CPU: the coefficients, the sums of XXᵀ
+   *  once, those of the other products after each term; 'float32'. */
   precision?: 'float32' | 'bfloat16'
 }
 
@@ -17,15 +18,16 @@ export type OrthogonalizeOptions = CompatOption & {
 export const orthogonalize = (o: OrthogonalizeOptions = {}): Link => {
   const { iterations = 5, precision = 'float32' } = o
   const round = precision === 'bfloat16' ? bfloat16 : Math.fround
+  const termwise = precision === 'bfloat16'
   return {
     name: 'orthogonalize',
     applies: ({ dims }) => dims.length >= 2,
     update({ update: u, parameter }) {
       const rows = parameter.dims[0] ?? 1
       const columns = u.length / rows
-      polar(u, rows, columns, iterations, round)
+      polar(u, rows, columns, iterations, round, termwise)
       const shape = has(o, 'muon-kernel-ratio') ? parameter.dims.slice(-2) : [rows, columns]
-      const factor = Math.sqrt(Math.max(1, (shape[0] ?? 1) / (shape[1] ?? 1)))
+      const factor = round(Math.sqrt(Math.max(1, (shape[0] ?? 1) / (shape[1] ?? 1))))
       for (let i = 0; i < u.length; i++) u[i] = round(u[i]! * factor)
     },
   }
@@ -47,23 +49,32 @@ export const bfloat16 = (x: number): number => {
   return bits.getFloat32(0)
 }
 
-const [a, b, c] = [3.4445, -4.775, 2.0315]
+const coefficients = [3.4445, -4.775, 2.0315] as const
 
-const polar = (g: Float32Array, rows: number, columns: number, iterations: number, round: Rounding): void => {
+const polar = (
+  g: Float32Array,
+  rows: number,
+  columns: number,
+  iterations: number,
+  round: Rounding,
+  termwise: boolean,
+): void => {
   const tall = rows > columns
   const [n, m] = tall ? [columns, rows] : [rows, columns]
   let x = new Float64Array(n * m)
   for (let i = 0; i < n; i++) for (let j = 0; j < m; j++) x[i * m + j] = round(tall ? g[j * n + i]! : g[i * m + j]!)
   let sum = 0
-  for (const value of x) sum += value * value
-  const size = round(round(Math.sqrt(sum)) + 1e-7)
+  for (const value of x) sum += round(value * value)
+  const size = round(round(Math.sqrt(round(sum))) + 1e-7)
   x = x.map((value) => round(value / size))
+  const [a, b, c] = [round(coefficients[0]), round(coefficients[1]), round(coefficients[2])]
+  const multiply = termwise ? productTermwise : product
   for (let k = 0; k < iterations; k++) {
-    const gram = product(x, transpose(x, n, m), n, m, n, round)
+    const gram = product(x, transpose(x, n, m), [n, m, n], round)
     const scaled = gram.map((value) => round(c * value))
-    const squared = product(scaled, gram, n, n, n, round)
+    const squared = multiply(scaled, gram, [n, n, n], round)
     const mixed = gram.map((value, i) => round(round(b * value) + squared[i]!))
-    const turned = product(mixed, x, n, n, m, round)
+    const turned = multiply(mixed, x, [n, n, m], round)
     x = x.map((value, i) => round(round(a * value) + turned[i]!))
   }
   for (let i = 0; i < n; i++) for (let j = 0; j < m; j++) g[tall ? j * n + i : i * m + j] = x[i * m + j]!
@@ -75,15 +86,28 @@ const transpose = (x: Float64Array, rows: number, columns: number): Float64Array
   return out
 }
 
-/** [n, k] × [k, m], rounding each entry of the result. */
-const product = (x: Float64Array, y: Float64Array, n: number, k: number, m: number, round: Rounding): Float64Array => {
+type Sizes = readonly [n: number, k: number, m: number]
+
+/** [n, k] × [k, m], each entry of the result rounded. */
+const product = (x: Float64Array, y: Float64Array, [n, k, m]: Sizes, round: Rounding): Float64Array => {
   const out = new Float64Array(n * m)
   for (let i = 0; i < n; i++) {
     const row = out.subarray(i * m, (i + 1) * m)
     for (let l = 0; l < k; l++) {
       const factor = x[i * k + l]!
-      if (factor !== 0) for (let j = 0; j < m; j++) row[j]! += factor * y[l * m + j]!
+      for (let j = 0; j < m; j++) row[j]! += factor * y[l * m + j]!
     }
   }
   return out.map(round)
+}
+
+/** The same, every product and every partial sum rounded. */
+const productTermwise = (x: Float64Array, y: Float64Array, [n, k, m]: Sizes, round: Rounding): Float64Array => {
+  const out = new Float64Array(n * m)
+  for (let i = 0; i < n; i++)
+    for (let l = 0; l < k; l++) {
+      const factor = x[i * k + l]!
+      for (let j = 0; j < m; j++) out[i * m + j] = round(out[i * m + j]! + round(factor * y[l * m + j]!))
+    }
+  return out
 }

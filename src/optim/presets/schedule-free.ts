@@ -23,10 +23,10 @@ export type ScheduleFreeAdamOptions = Base & {
   eps?: number
 }
 
-/** Schedule-free AdamW; decay is taken at y and corrected like the step. Rate 2.5e-3, a warm-up helps. */
+/** Schedule-free AdamW; decay is taken at y. Rate 2.5e-3, a warm-up helps. */
 export const scheduleFreeAdamw = (o: ScheduleFreeAdamOptions = {}) => {
   const [beta, beta2] = o.betas ?? [0.9, 0.999]
-  const adapt = adamScaling({ betas: [0, beta2], eps: o.eps ?? 1e-8, correct: 'second', epsOn: 'raw' })
+  const adapt = adamScaling({ betas: [0, beta2], eps: o.eps ?? 1e-8, correct: 'second' })
   return optimizer([...withDecay({ decay: 'scaled', ...o }, [adapt]), scheduleFree({ ...o, beta })], {
     lr: 2.5e-3,
     ...o,

@@ -8,7 +8,6 @@ import { lionScaling } from '../links/lion.ts'
 import { marsCorrection } from '../links/mars.ts'
 import { cautious } from '../links/masks.ts'
 import { momentum } from '../links/momentum.ts'
-import { orthogonalize } from '../links/newton-schulz.ts'
 import { radamScaling } from '../links/radam.ts'
 import { scale, sign, trustRatio } from '../links/scale.ts'
 import { optimizer, type Recipe } from '../optimizer.ts'
@@ -87,6 +86,7 @@ export const kozistrOptimizers: Record<string, (o: OptionReader) => Recipe> = {
       eps: o.number('eps', 1e-8),
       cautious: o.flag('cautious', false),
       stable: o.flag('stable_adamw', false),
+      correctSlow: true,
       ...(warmup !== undefined && { warmup }),
     })
   },
@@ -186,51 +186,54 @@ const lion = (o: OptionReader): Recipe => {
   return optimizer([...centred, ...withDecay(decayOf(o, true), steps)], common(o, 1e-4))
 }
 
-const isMatrixLike = ({ dims }: Parameter) => dims.length >= 2
-
+/**
+ * Matrices and convolutions go through the corrected gradient, vectors (unless optimize_1d) through plain AdamW. The
+ * recorded version takes weight_decay_1d and never looks at it.
+ */
 const mars = (o: OptionReader): Recipe => {
+  o.ignore('weight_decay_1d')
   const base = common(o, 3e-3)
   const betas = o.pair('betas', [0.95, 0.99])
-  const flat = {
-    betas: o.pair('betas_1d', [0.9, 0.95]),
-    lr: o.number('lr_1d', 3e-3),
-    decay: o.number('weight_decay_1d', 0.1),
-  }
-  const { decay, weightDecay: rate } = decayOf(o, true)
-  const eps = o.number('eps', 1e-8)
-  const amsgrad = o.flag('ams_bound', false)
+  const flatBetas = o.pair('betas_1d', [0.9, 0.95])
+  const flatRate = o.number('lr_1d', 3e-3)
+  const decay = decayOf(o, true)
+  const moments = {
+    eps: o.number('eps', 1e-8),
+    amsgrad: o.flag('ams_bound', false),
+    epsOn: 'raw',
+    epsRoot: 1e-15,
+  } as const
   const careful = o.flag('cautious', false)
   const type = o.word('mars_type', 'adamw')
-  const all = o.flag('optimize_1d', false)
-  const first = all ? () => true : isMatrixLike
-  const second = (p: Parameter) => !first(p)
-  const adapt = (b: readonly [number, number]) => adamScaling({ betas: b, eps, amsgrad, epsOn: 'raw', epsRoot: 1e-15 })
-  const average = momentum({ momentum: betas[0], kind: 'average' })
+  const correction = marsCorrection({ beta1: betas[0], gamma: o.number('gamma', 0.025) })
+  const masked = (...links: Link[]) => (careful ? cautious(...links) : links)
   const corrected: Record<string, Link[]> = {
-    adamw: [adapt(betas)],
-    lion: [average, sign],
-    shampoo: [
-      only(isMatrixLike, average),
-      only(isMatrixLike, orthogonalize({ precision: 'bfloat16' })),
-      only((p) => !isMatrixLike(p), adapt(betas)),
-    ],
+    adamw: masked(correction, adamScaling({ ...moments, betas })),
+    lion: [...masked(correction, momentum({ momentum: betas[0], kind: 'average' })), sign],
   }
   const chosen = corrected[type]
-  if (!chosen || (type === 'shampoo' && all && amsgrad))
-    throw new UnsupportedError(`MARS of type '${type}' is not reproduced`)
-  const correction = marsCorrection({ beta1: betas[0], gamma: o.number('gamma', 0.025) })
-  const chain = (links: Link[]) => (careful ? cautious(...links) : links)
-  // Undecoupled decay reaches the gradient after the moments were taken, and shows only in the next difference.
-  if (decay === 'l2' && (rate > 0 || flat.decay > 0))
-    throw new UnsupportedError('MARS with weight_decouple off is not reproduced')
+  if (!chosen) throw new UnsupportedError(`MARS of type '${type}' is not reproduced`)
+
+  const all = o.flag('optimize_1d', false)
+  const first = (p: Parameter) => all || p.dims.length >= 2
+  const second = (p: Parameter) => !first(p)
+  // Undecoupled decay reaches the gradient after the moments were taken: it shows only in the next difference.
+  const shrink = decay.decay === 'l2' ? decayIntoPrevious(decay.weightDecay) : weightDecay(decay)
   return optimizer(
     [
-      ...chain([correction, ...chosen]).map((link) => only(first, link)),
-      ...chain([adapt(flat.betas)]).map((link) => only(second, link)),
-      only(first, weightDecay({ weightDecay: rate, decay })),
-      only(second, weightDecay({ weightDecay: flat.decay, decay })),
-      only(second, scale(flat.lr / base.lr)),
+      ...chosen.map((link) => only(first, link)),
+      ...masked(adamScaling({ ...moments, betas: flatBetas })).map((link) => only(second, link)),
+      shrink,
+      only(second, scale(flatRate / (base.lr || 1))),
     ],
     base,
   )
 }
+
+const decayIntoPrevious = (rate: number): Link => ({
+  name: 'decay',
+  update({ parameter: { values: p }, peers }) {
+    const previous = peers.find((slots) => slots.previous)?.previous
+    if (previous) for (let i = 0; i < p.length; i++) previous[i]! += rate * p[i]!
+  },
+})

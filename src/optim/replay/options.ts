@@ -42,7 +42,7 @@ export const optionReader = (source: string, options: Readonly<Record<string, un
   return {
     number: (name, absent) => optional(name) ?? absent,
     optional,
-    nullable: (name, absent) => (options[name] === null ? (asked.add(name), null) : (optional(name) ?? absent)),
+    nullable: (name, absent) => (read(name) === null ? null : (optional(name) ?? absent)),
     flag(name, absent) {
       const value = read(name) ?? absent
       return typeof value === 'boolean'
