@@ -1,4 +1,5 @@
 export * from './engine.ts'
 export * from './evaluate.ts'
 export * from './events.ts'
+export * from './rebirth.ts'
 export * from './trainer.ts'

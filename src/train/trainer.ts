@@ -32,6 +32,8 @@ export type TrainOptions = Omit<EngineOptions, 'output'> & {
   /** Steps between checkpoints; an epoch. */
   readonly checkpointEvery?: number
   readonly resume?: TrainState
+  /** What the optimizer remembers from before, such as a pruned network's (`pruneState`). */
+  readonly optimizerState?: OptimizerState
   readonly onEvent?: OnTrainEvent
   /** Asks the optimizer's links for telemetry every so many steps; 0, never. */
   readonly telemetryEvery?: number
@@ -90,6 +92,7 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
         onEvent: (event) => telemetry && emit({ type: 'optimizer', step, event }),
       }),
     })
+    if (options.optimizerState) restoreState(optimizer, options.optimizerState)
     if (options.resume) {
       restoreState(optimizer, options.resume.optimizer)
       for (const [name, values] of options.resume.weights) restoreWeights(engine, name, values)

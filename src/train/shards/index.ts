@@ -2,7 +2,15 @@ import { Worker } from 'node:worker_threads'
 import { EspalierError, float32Of, type Tensor, type TensorType } from '../../base/index.ts'
 import { encodeModel, type Model } from '../../onnx/index.ts'
 import type { Values } from '../../runtime/index.ts'
-import { copyWeights, type Engine, type EngineBatch, type EngineOptions, prepare, weightFeeds } from '../engine.ts'
+import {
+  copyWeights,
+  type Engine,
+  type EngineBatch,
+  type EngineOptions,
+  openEngine,
+  prepare,
+  weightFeeds,
+} from '../engine.ts'
 import { layOut, signal, tensorAt } from './layout.ts'
 import type { ShardJob } from './shard.worker.ts'
 
@@ -14,7 +22,7 @@ export type ShardedOptions = EngineOptions & {
 /**
  * An engine that splits every batch over worker threads, one operator thread each, and adds up the gradients:
  * ∇L = Σ_s (n_s / n) ∇L_s for a loss that is a mean over the batch. Exact for networks whose samples do not mix; for others
- * (BatchNormalization in training mode) the caller must not shard, which `canShard` tells.
+ * (BatchNormalization in training mode) use `openParallelEngine`, which finds out.
  * Each step blocks the calling thread until all shards are done.
  */
 export const openShardedEngine = async (
@@ -49,6 +57,27 @@ export const openShardedEngine = async (
       for (const team of await Promise.all(teams.values())) await team.close()
     },
   }
+}
+
+/**
+ * The engine for a machine of several cores: batches split over `shards` threads where that changes nothing, else whole
+ * batches with as many threads per operator. Which it is, is settled by trying: networks whose samples mix (batch
+ * statistics) give another loss when the batch is split.
+ */
+export const openParallelEngine = async (
+  model: Model,
+  options: ShardedOptions,
+  example: EngineBatch,
+): Promise<Engine> => {
+  const whole = await openEngine(model, { ...options, threads: options.shards }, example)
+  if (options.shards < 2 || batchSize(example) < 2 || whole.weights.size > whole.trainable.length) return whole
+  const expected = (await whole.step(example)).loss
+  const sharded = await openShardedEngine(model, options, example)
+  const { loss } = await sharded.step(example)
+  const [chosen, other] =
+    Math.abs(loss - expected) <= 1e-4 * Math.abs(expected) + 1e-6 ? [sharded, whole] : [whole, sharded]
+  await other.close()
+  return chosen
 }
 
 type Team = {

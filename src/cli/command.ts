@@ -1,0 +1,54 @@
+import { UsageError } from '../base/index.ts'
+import type { Console } from './console.ts'
+import { type Options, optionLines, type Parsed, parseOptions } from './options.ts'
+
+/** A command of the command line. */
+export type Command = {
+  readonly name: string
+  /** One line for the list of commands. */
+  readonly summary: string
+  /** What follows the name, such as 'MODEL --out FILE'. */
+  readonly usage: string
+  readonly options: Options
+  /** @returns the document that `--json` prints. */
+  run(args: readonly string[], console: Console): Promise<unknown>
+}
+
+type Definition<O extends Options> = {
+  readonly name: string
+  readonly summary: string
+  readonly usage: string
+  /** Names of the arguments that must be given; one ending in '…' may be given several times. */
+  readonly positionals: readonly string[]
+  readonly options: O
+  run(call: { positionals: readonly string[]; values: Parsed<O>; console: Console }): Promise<unknown>
+}
+
+/** Makes a command from its typed definition. */
+export const command = <const O extends Options>(definition: Definition<O>): Command => ({
+  ...definition,
+  async run(args, console) {
+    const { values, positionals } = parseOptions(args, definition.options)
+    checkPositionals(definition, positionals)
+    if (!fits(values, definition.options)) throw new UsageError('the flags do not fit their table')
+    return definition.run({ positionals, values, console })
+  },
+})
+
+/** `parseOptions` has read every flag of the table by its kind, which is what the mapped type says. */
+const fits = <O extends Options>(values: { [name: string]: unknown }, options: O): values is Parsed<O> =>
+  Object.keys(options).every((name) => name in values)
+
+const checkPositionals = ({ name, usage, positionals }: Definition<Options>, given: readonly string[]) => {
+  const many = positionals.at(-1)?.endsWith('…') ?? false
+  if (given.length < positionals.length)
+    throw new UsageError(`${positionals[given.length]} is missing`, { remedy: `write: espalier ${name} ${usage}` })
+  if (!many && given.length > positionals.length)
+    throw new UsageError(`'${given[positionals.length]}' is one argument too many`, {
+      remedy: `write: espalier ${name} ${usage}`,
+    })
+}
+
+/** What `--help` prints. */
+export const helpText = ({ name, usage, summary, options }: Command): string =>
+  [`espalier ${name} ${usage}`, '', `  ${summary}`, '', ...optionLines(options)].join('\n')

@@ -1,0 +1,133 @@
+import { float32, int64, sizeOf, UsageError } from '../../base/index.ts'
+import { type Network, networks } from '../../nn/index.ts'
+import { optimizerNamed, parametersOf } from '../../optim/index.ts'
+import { pruneModel } from '../../prune/index.ts'
+import { nodeRuntime } from '../../runtime/node.ts'
+import { openParallelEngine } from '../../train/node.ts'
+import { command } from '../command.ts'
+import { byteText, type Console, table } from '../console.ts'
+import { loadModel } from '../models.ts'
+import { defaultThreads } from '../runs.ts'
+
+export const bench = command({
+  name: 'bench',
+  summary: 'ms of a training step beside ms of the forward pass alone; time and memory of pruning',
+  usage: 'train|prune [NETWORK…]',
+  positionals: ['train|prune'],
+  options: {
+    network: { kind: 'list', value: 'NAME', help: 'only these (for prune, ONNX files too)' },
+    batch: { kind: 'number', value: 'N', help: 'samples in a batch (50 for MNIST CNNs, else 32)', min: 1, whole: true },
+    steps: { kind: 'number', value: 'N', help: 'steps timed', default: 60, min: 5, whole: true },
+    optimizer: { kind: 'text', value: 'NAME', help: 'part of the step', default: 'ranger' },
+    threads: { kind: 'number', value: 'N', help: 'cores to use', min: 1, whole: true },
+  },
+  async run({ positionals: [what = ''], values, console }) {
+    const names = values.network.length > 0 ? values.network : Object.keys(networks)
+    if (what === 'train') return benchTrain(names, values, console)
+    if (what === 'prune') return benchPrune(names, console)
+    throw new UsageError(`there is no bench of '${what}'`, { remedy: 'use train or prune' })
+  },
+})
+
+type Settings = { batch: number | undefined; steps: number; optimizer: string; threads: number | undefined }
+
+const benchTrain = async (names: readonly string[], settings: Settings, console: Console) => {
+  const threads = settings.threads ?? defaultThreads()
+  const rows = []
+  for (const name of names) {
+    const network = networks[name]
+    if (!network)
+      throw new UsageError(`there is no network '${name}'`, {
+        remedy: `use one of ${Object.keys(networks).join(', ')}`,
+      })
+    console.progress(`timing ${name} …`)
+    rows.push({ network: name, ...(await timeNetwork(name, network, { ...settings, threads })) })
+  }
+  console.say(`median milliseconds, ${threads} cores, ${settings.optimizer}`)
+  console.say(
+    table(
+      ['network', 'batch', 'step', 'forward', 'ratio', 'forward, 1 thread'],
+      rows.map((row) => [
+        row.network,
+        String(row.batch),
+        row.stepMs.toFixed(2),
+        row.forwardMs.toFixed(2),
+        row.ratio.toFixed(2),
+        row.forwardOneThreadMs.toFixed(2),
+      ]),
+    ),
+  )
+  return { threads, optimizer: settings.optimizer, rows }
+}
+
+/** Steps and forward passes take turns, so that a busy machine slows both alike. */
+const timeNetwork = async (name: string, network: Network, settings: Settings & { threads: number }) => {
+  const model = network.build()
+  const batch = settings.batch ?? (name === 'seed-cnn' || name === 'tf-cnn' ? 50 : 32)
+  const dims = [batch, ...network.sampleDims]
+  const values = Float32Array.from({ length: sizeOf(dims) }, (_, i) => Math.max(0, Math.sin(i * 7.3)))
+  const example = {
+    inputs: { input: float32(dims, values) },
+    targets: {
+      labels: int64(
+        [batch],
+        Array.from({ length: batch }, (_, i) => i % network.classes),
+      ),
+    },
+  }
+  const { threads } = settings
+  const engine = await openParallelEngine(model, { runtime: nodeRuntime, shards: threads }, example)
+  const parameters = parametersOf(model.graph, engine.trainable).map((p) => ({
+    ...p,
+    values: engine.weights.get(p.name)!,
+  }))
+  const optimizer = optimizerNamed(settings.optimizer, { lr: 1e-4 }).start(parameters)
+  const forward = await nodeRuntime.open(model, { threads })
+  const single = await nodeRuntime.open(model, { threads: 1 })
+  const work = {
+    step: async () => {
+      await engine.step(example)
+      optimizer.step(engine.gradients, { consume: true })
+    },
+    forward: () => forward.run(example.inputs),
+    single: () => single.run(example.inputs),
+  }
+  const times = { step: [] as number[], forward: [] as number[], single: [] as number[] }
+  const block = 10
+  for (let done = -block; done < settings.steps; done += block)
+    for (const key of ['step', 'forward', 'single'] as const)
+      for (let i = 0; i < block; i++) {
+        const start = performance.now()
+        await work[key]()
+        if (done >= 0) times[key].push(performance.now() - start)
+      }
+  await Promise.all([engine.close(), forward.close(), single.close()])
+  const [stepMs, forwardMs, forwardOneThreadMs] = [median(times.step), median(times.forward), median(times.single)]
+  return { batch, stepMs, forwardMs, forwardOneThreadMs, ratio: stepMs / forwardMs }
+}
+
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
+
+const benchPrune = async (names: readonly string[], console: Console) => {
+  const rows = []
+  for (const name of names) {
+    const { model } = await loadModel(name)
+    const times = []
+    let groups = 0
+    for (let i = 0; i < 5; i++) {
+      const start = performance.now()
+      const { plan } = await pruneModel(model, { runtime: nodeRuntime, target: { ratio: 0.5 } })
+      times.push(performance.now() - start)
+      groups = plan.groups.length
+    }
+    rows.push({ network: name, ms: median(times), groups, peakBytes: process.resourceUsage().maxRSS * 1024 })
+  }
+  console.say('analysis, plan and surgery at a ratio of 0.5; peak memory of the process so far')
+  console.say(
+    table(
+      ['network', 'groups', 'ms', 'peak memory'],
+      rows.map((row) => [row.network, String(row.groups), row.ms.toFixed(1), byteText(row.peakBytes)]),
+    ),
+  )
+  return { rows }
+}

@@ -1,0 +1,100 @@
+import { byteLengthOf, sizeOf, type TensorType, UsageError } from '../../base/index.ts'
+import { kindOfFile, readNpy, readNpz, readSafetensors } from '../../formats/file.ts'
+import { readCheckpoint } from '../../formats/node.ts'
+import { readModel } from '../../onnx/file.ts'
+import { opsetOf, type ValueInfo } from '../../onnx/index.ts'
+import { costOf } from '../../prune/index.ts'
+import { nodeRuntime } from '../../runtime/node.ts'
+import { command } from '../command.ts'
+import { byteText, type Console, grouped, table } from '../console.ts'
+
+export const inspect = command({
+  name: 'inspect',
+  summary: 'what a file holds: ONNX, TensorFlow checkpoint, safetensors, npy, npz',
+  usage: 'FILE',
+  positionals: ['FILE'],
+  options: {},
+  async run({ positionals: [file = ''], console }) {
+    const kind = await kindOfFile(file)
+    if (kind === 'onnx') return inspectModel(file, console)
+    const variables = await variablesOf(file, kind)
+    console.say(`${file}: ${kind}, ${variables.size} variables`)
+    console.say()
+    return { file, kind, ...sayVariables(variables, console) }
+  },
+})
+
+const variablesOf = async (file: string, kind: string | undefined): Promise<ReadonlyMap<string, TensorType>> => {
+  if (kind === 'tensorflow-checkpoint') return readCheckpoint(file)
+  if (kind === 'safetensors') return (await readSafetensors(file)).tensors
+  if (kind === 'npz') return readNpz(file)
+  if (kind === 'npy') return new Map([['array', await readNpy(file)]])
+  throw new UsageError(`'${file}' is of no kind that is known`, {
+    remedy: 'give an ONNX file, a TensorFlow checkpoint, a safetensors, npz or npy file',
+  })
+}
+
+/** Each variable with its shape and type. */
+const sayVariables = (variables: ReadonlyMap<string, TensorType>, console: Console) => {
+  const rows = [...variables].sort(([a], [b]) => (a < b ? -1 : 1))
+  console.say(
+    table(
+      ['variable', 'shape', 'type', 'bytes'],
+      rows.map(([name, { type, dims }]) => [name, `[${dims.join(', ')}]`, type, grouped(byteLengthOf({ type, dims }))]),
+    ),
+  )
+  const parameters = rows.reduce((sum, [, { dims }]) => sum + sizeOf(dims), 0)
+  console.say()
+  console.say(`${grouped(parameters)} numbers`)
+  return {
+    parameters,
+    variables: Object.fromEntries(rows.map(([name, { type, dims }]) => [name, { type, shape: dims }])),
+  }
+}
+
+const inspectModel = async (file: string, console: Console) => {
+  const model = await readModel(file)
+  const { graph } = model
+  const cost = await costOf(model, { runtime: nodeRuntime }).catch(() => undefined)
+  const operators = new Map<string, number>()
+  for (const { opType, domain } of graph.nodes) {
+    const name = domain ? `${domain}.${opType}` : opType
+    operators.set(name, (operators.get(name) ?? 0) + 1)
+  }
+  const values = (infos: readonly ValueInfo[]) =>
+    infos.map(({ name, type, dims }) => ({ name, type, shape: dims ?? null }))
+  const inputs = values(graph.inputs.filter(({ name }) => !graph.initializers.has(name)))
+  const outputs = values(graph.outputs)
+  const shapeText = (shape: readonly unknown[] | null) => `[${(shape ?? ['?']).map((dim) => dim ?? '?').join(', ')}]`
+
+  console.say(
+    `${file}: ONNX, opset ${opsetOf(model)}, IR ${model.irVersion}${model.producer && `, by ${model.producer}`}`,
+  )
+  console.say()
+  for (const { name, type, shape } of inputs) console.say(`input   ${name}  ${type} ${shapeText(shape)}`)
+  for (const { name, type, shape } of outputs) console.say(`output  ${name}  ${type} ${shapeText(shape)}`)
+  console.say()
+  const counts = [...operators].sort(([, a], [, b]) => b - a)
+  console.say(`${graph.nodes.length} nodes: ${counts.map(([name, n]) => `${n} ${name}`).join(', ')}`)
+  console.say()
+  const { variables } = sayVariables(graph.initializers, console)
+  if (cost) {
+    console.say(`${grouped(cost.parameters)} parameters, ${byteText(cost.bytes)}, ${grouped(cost.macs)} MACs a sample`)
+    if (cost.uncounted.length > 0) console.say(`not counted among the MACs: ${cost.uncounted.join(', ')}`)
+  }
+  return {
+    file,
+    kind: 'onnx',
+    opset: opsetOf(model),
+    irVersion: model.irVersion,
+    producer: model.producer,
+    inputs,
+    outputs,
+    operators: Object.fromEntries(counts),
+    nodes: graph.nodes.length,
+    parameters: cost?.parameters ?? null,
+    macs: cost?.macs ?? null,
+    bytes: cost?.bytes ?? null,
+    variables,
+  }
+}

@@ -1,0 +1,137 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeFileAtomic } from '../../base/files.ts'
+import { EspalierError, UsageError } from '../../base/index.ts'
+import { loadDataset } from '../../data/node.ts'
+import { writeModel } from '../../onnx/file.ts'
+import {
+  inputOf,
+  loadCheckpoint,
+  openJournal,
+  train as run,
+  type Settings,
+  saveCheckpoint,
+  type TrainEvent,
+} from '../../train/node.ts'
+import { command } from '../command.ts'
+import { grouped, percent } from '../console.ts'
+import { loadModel, loadModelFile, sampleDimsOf } from '../models.ts'
+import { showTraining } from '../progress.ts'
+import { defaultThreads, trainingFrom, trainingOptions } from '../runs.ts'
+
+export const train = command({
+  name: 'train',
+  summary: 'trains an ONNX file or a network named seed-cnn, tf-cnn, lenet-5, lenet-300-100, vgg-small, resnet-20',
+  usage: 'MODEL --data SPEC --out DIR',
+  positionals: ['MODEL'],
+  options: {
+    data: { kind: 'text', value: 'SPEC', help: 'mnist, idx:DIR, images:DIR, npz:FILE, safetensors:FILE or csv:FILE' },
+    out: { kind: 'text', value: 'DIR', help: 'folder for model.onnx, metrics.jsonl and the checkpoints' },
+    epochs: { kind: 'number', value: 'N', help: 'passes over the data', default: 1, min: 0 },
+    ...trainingOptions,
+    resume: { kind: 'flag', help: 'goes on from the checkpoint in --out, to the same weights as an unbroken run' },
+    'evaluate-every': {
+      kind: 'number',
+      value: 'N',
+      help: 'steps between evaluations',
+      default: 50,
+      min: 0,
+      whole: true,
+    },
+    'evaluate-samples': {
+      kind: 'number',
+      value: 'N',
+      help: 'test samples used for those',
+      default: 2000,
+      min: 1,
+      whole: true,
+    },
+    'checkpoint-every': {
+      kind: 'number',
+      value: 'N',
+      help: 'steps between checkpoints (an epoch)',
+      min: 1,
+      whole: true,
+    },
+  },
+  async run({ positionals: [name = ''], values, console }) {
+    const { out, epochs, seed } = values
+    if (!values.data)
+      throw new UsageError('--data is missing', {
+        remedy: 'give mnist, idx:DIR, images:DIR, npz:FILE, safetensors:FILE or csv:FILE',
+      })
+    if (!out) throw new UsageError('--out is missing', { remedy: 'name a folder for what the run writes' })
+    const { model, source } = await loadModel(name, seed)
+    const teacher = values.teacher ? (await loadModelFile(values.teacher)).model : undefined
+    const { train: data, test } = await loadDataset(values.data, { sampleDims: sampleDimsOf(model), seed })
+    const { close, ...training } = trainingFrom(model, values, { data, epochs, lr: 1e-3, ...(teacher && { teacher }) })
+
+    const settings: Settings = {
+      model: source ? source.sha256 : name,
+      data: values.data,
+      optimizer: values.optimizer,
+      lr: values.lr ?? 1e-3,
+      schedule: values.schedule,
+      'weight-decay': values['weight-decay'] ?? null,
+      epochs,
+      batch: values.batch,
+      seed,
+      loss: values.loss,
+      teacher: values.teacher ?? null,
+      threads: values.threads ?? defaultThreads(),
+      trainable: training.trainable?.join(' ') ?? '',
+    }
+    await mkdir(out, { recursive: true }).catch((error: unknown) => {
+      throw new EspalierError('the folder cannot be made', {
+        place: { file: out },
+        remedy: 'name another with --out',
+        cause: error,
+      })
+    })
+    const resume = values.resume ? await loadCheckpoint(out, settings) : undefined
+    if (values.resume && !resume) console.say(`no checkpoint in ${out}: starting from the beginning`)
+    const journal = await openJournal(join(out, 'metrics.jsonl'), resume?.step)
+    const pending: Promise<void>[] = []
+    const show = showTraining(console)
+    console.say(
+      `training ${grouped(training.trainable?.length ?? 0)} tensors of ${name}: ${training.trainable?.join(', ')}`,
+    )
+    try {
+      const onEvent = (event: TrainEvent) => {
+        show(event)
+        if (event.type === 'evaluation' || event.type === 'step' || event.type === 'skipped')
+          pending.push(journal.write(event))
+      }
+      const result = await run(model, {
+        ...training,
+        test,
+        evaluateEvery: values['evaluate-every'],
+        evaluateSamples: values['evaluate-samples'],
+        ...(values['checkpoint-every'] && { checkpointEvery: values['checkpoint-every'] }),
+        ...(resume && { resume }),
+        save: (state) => saveCheckpoint(out, state, model, settings),
+        onEvent,
+      })
+      await writeModel(join(out, 'model.onnx'), result.model)
+      const document = {
+        model: join(out, 'model.onnx'),
+        steps: result.state.step,
+        loss: result.loss,
+        accuracy: result.accuracy ?? null,
+        input: inputOf(model),
+        normalise: data.normalise,
+        settings,
+      }
+      await writeFileAtomic(join(out, 'run.json'), `${JSON.stringify(document, null, 2)}\n`)
+      console.say()
+      console.say(
+        `${document.model}: ${result.state.step} steps${result.accuracy === undefined ? '' : `, test accuracy ${percent(result.accuracy)} on ${grouped(test.size)} samples`}`,
+      )
+      return document
+    } finally {
+      await Promise.allSettled(pending)
+      await journal.close()
+      await close()
+    }
+  },
+})

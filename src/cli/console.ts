@@ -1,0 +1,68 @@
+/** Where a command prints. With `--json` people's lines are left out, and progress goes to stderr only on a terminal. */
+export type Console = {
+  /** Lines for people, on stdout. */
+  say(text?: string): void
+  /** Replaces the line of progress on stderr; nothing where stderr is no terminal. */
+  progress(text: string): void
+  /** Takes the line of progress away. */
+  clear(): void
+}
+
+export const makeConsole = (json: boolean): Console => {
+  const live = process.stderr.isTTY === true
+  let shown = false
+  const clear = () => {
+    if (shown) process.stderr.write('\r\x1b[2K')
+    shown = false
+  }
+  return {
+    say(text = '') {
+      if (json) return
+      clear()
+      process.stdout.write(`${text}\n`)
+    },
+    progress(text) {
+      if (!live) return
+      process.stderr.write(`\r\x1b[2K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`)
+      shown = true
+    },
+    clear,
+  }
+}
+
+/** A bar of progress: `███████░░░ 70 %`. */
+export const bar = (share: number, width = 24): string => {
+  const full = Math.round(Math.min(Math.max(share, 0), 1) * width)
+  return `${'█'.repeat(full)}${'░'.repeat(width - full)} ${String(Math.floor(share * 100)).padStart(3)} %`
+}
+
+/** Rows of cells as aligned columns: the first column to the left, numbers to the right. */
+export const table = (header: readonly string[], rows: readonly (readonly string[])[]): string => {
+  const all = [header, ...rows]
+  const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+      .join('  ')
+      .trimEnd()
+  return [line(header), widths.map((width) => '─'.repeat(width)).join('  '), ...rows.map(line)].join('\n')
+}
+
+/** 1234567 → '1 234 567', with thin gaps that keep a column readable. */
+export const grouped = (value: number): string => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ' ')
+
+/** Bytes in the unit that reads best: '116.3 kB'. */
+export const byteText = (bytes: number): string => {
+  if (bytes < 1000) return `${bytes} B`
+  const units = ['kB', 'MB', 'GB']
+  const power = Math.min(Math.floor(Math.log10(bytes) / 3), units.length)
+  return `${(bytes / 1000 ** power).toFixed(1)} ${units[power - 1]}`
+}
+
+export const percent = (share: number, digits = 2): string => `${(share * 100).toFixed(digits)} %`
+
+/** Seconds as a person says them: '42 s', '3 min 05 s'. */
+export const duration = (seconds: number): string => {
+  const whole = Math.max(0, Math.round(seconds))
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`
+}

@@ -1,0 +1,189 @@
+import { lossNamed } from '../../autodiff/index.ts'
+import { type Augment, type Dataset, randomShift, split } from '../../data/index.ts'
+import { loadDataset } from '../../data/node.ts'
+import { networks } from '../../nn/index.ts'
+import type { Model } from '../../onnx/index.ts'
+import { optimizerNamed, parseSchedule } from '../../optim/index.ts'
+import {
+  type Analysis,
+  analyzeModel,
+  applyPlan,
+  type Plan,
+  type PlanSource,
+  type Verification,
+  verifyPlan,
+} from '../../prune/index.ts'
+import { nodeRuntime } from '../../runtime/node.ts'
+import { evaluate, openParallelEngine, type Round, rebirth, type TrainEvent, train } from '../../train/node.ts'
+import { type Console, percent } from '../console.ts'
+import { showTraining } from '../progress.ts'
+import { defaultThreads, teaching } from '../runs.ts'
+
+export type StorySettings = {
+  readonly seed: number
+  /** Passes over the training images: of the original, of each round's retraining, and of the last rebirth. */
+  readonly epochs: number
+  readonly roundEpochs: number
+  readonly lastEpochs: number
+  readonly rounds: number
+  /** Share of the original's bytes that the last round gets down to. */
+  readonly share: number
+  readonly lr: number
+  /** The small rate of retraining. */
+  readonly retrainLr: number
+  readonly batch: number
+}
+
+/** One measurement of a curve, its steps counted on through pruning and retraining. */
+export type CurvePoint = { step: number; epoch: number; loss: number; testAccuracy?: number }
+
+/** One round of pruning, as it was judged on the validation images. */
+export type ToldRound = {
+  readonly round: Round
+  readonly pruned: number
+  readonly retrained: number
+  readonly chosen: boolean
+}
+
+export type Story = {
+  readonly settings: StorySettings
+  readonly test: Dataset
+  /** The original's accuracy on the validation images. */
+  readonly standard: number
+  readonly original: Model
+  readonly analysis: Analysis
+  /** The original cut by the whole plan, and the network that grew from it. */
+  readonly pruned: Model
+  readonly retrained: Model
+  readonly plan: Plan
+  readonly proof: Verification
+  readonly rounds: readonly ToldRound[]
+  readonly curve: readonly CurvePoint[]
+  readonly marks: readonly { step: number; label: string }[]
+}
+
+/**
+ * The article's six steps on real MNIST: train, look, prune, compare, retrain at a small rate, repeat. Everything is
+ * decided on validation images that are set aside from the training ones; test images are only ever shown.
+ */
+export const tellStory = async (
+  settings: StorySettings,
+  console: Console,
+  keep: (model: Model) => Promise<PlanSource>,
+): Promise<Story> => {
+  const { seed, batch } = settings
+  const { train: all, test } = await loadDataset('mnist')
+  const { train: data, validation } = split(all, 1 / 12, seed)
+  const curve: CurvePoint[] = []
+  const marks: { step: number; label: string }[] = []
+
+  const teach = async (model: Model, how: { epochs: number; lr: number; label: string; teacher?: Model }) => {
+    const from = curve.at(-1)?.step ?? 0
+    const steps = Math.ceil((how.epochs * data.size) / batch)
+    const show = showTraining(console, how.label)
+    const guide = how.teacher && teaching(how.teacher, defaultThreads())
+    const onEvent = (event: TrainEvent) => {
+      show(event)
+      if (event.type === 'step' && event.step % 10 === 0)
+        curve.push({ step: from + event.step, epoch: event.epoch, loss: event.loss })
+      if (event.type === 'evaluation')
+        curve.push({ step: from + event.step, epoch: event.epoch, loss: event.trainLoss, testAccuracy: event.accuracy })
+    }
+    try {
+      const { model: taught } = await train(model, {
+        runtime: nodeRuntime,
+        data,
+        test,
+        epochs: how.epochs,
+        batch,
+        seed,
+        recipe: optimizerNamed('ranger', { lr: how.lr, schedule: parseSchedule('flat-cosine', { steps }) }),
+        evaluateEvery: guide ? 500 : 50,
+        ...(guide && { loss: lossNamed('distillation'), targetsOf: guide.targetsOf, augment: shifted(seed) }),
+        open: (m, options, example) => openParallelEngine(m, { ...options, shards: defaultThreads() }, example),
+        onEvent,
+      })
+      return taught
+    } finally {
+      await guide?.close()
+    }
+  }
+  const judge = async (model: Model) => (await evaluate(model, validation, { runtime: nodeRuntime })).accuracy
+
+  console.say(`1. Training seed-cnn with Ranger on ${data.size} images (${validation.size} set aside to decide by)`)
+  const original = await teach(networks['seed-cnn']!.build({ seed }), {
+    epochs: settings.epochs,
+    lr: settings.lr,
+    label: 'training',
+  })
+  const source = await keep(original)
+  const standard = await judge(original)
+  console.say(`   on the validation images: ${percent(standard)}`)
+  console.say()
+
+  console.say(`2. Pruning in ${settings.rounds} rounds, each followed by retraining at a small rate`)
+  const rounds: Omit<ToldRound, 'chosen'>[] = []
+  const analysis = await analyzeModel(original, { runtime: nodeRuntime })
+  await rebirth({
+    model: original,
+    runtime: nodeRuntime,
+    steps: settings.rounds,
+    criterion: 'l2',
+    scope: 'global',
+    target: { bytes: settings.share },
+    source,
+    retrain: (pruned, { round, whole }) => {
+      marks.push({ step: curve.at(-1)?.step ?? 0, label: `prune to ${widths(whole)}` })
+      return teach(pruned, {
+        epochs: settings.roundEpochs,
+        lr: settings.retrainLr,
+        label: `round ${round}`,
+        teacher: original,
+      })
+    },
+    judge: async (round) => {
+      const told = { round, pruned: await judge(round.pruned), retrained: await judge(round.model) }
+      rounds.push(told)
+      console.say(
+        `   round ${round.round}: ${widths(round.whole)} kernels, validation accuracy ${percent(told.pruned)} pruned, ${percent(told.retrained)} retrained`,
+      )
+      return true
+    },
+  })
+  // The smallest network that is as good as the original on the validation images; failing that, the best.
+  const good = rounds.filter(({ retrained }) => retrained >= standard)
+  const chosen = good.at(-1) ?? rounds.reduce((a, b) => (b.retrained > a.retrained ? b : a))
+  console.say(`   chosen: round ${chosen.round.round}`)
+  console.say()
+
+  console.say('3. Rebirth: the chosen network trained on')
+  const reborn = await teach(chosen.round.model, {
+    epochs: settings.lastEpochs,
+    lr: settings.retrainLr,
+    label: 'rebirth',
+    teacher: original,
+  })
+  const plan = chosen.round.whole
+  const pruned = applyPlan(original, plan, analysis)
+  const proof = await verifyPlan(original, pruned, plan, { runtime: nodeRuntime, seed })
+  return {
+    settings,
+    test,
+    standard,
+    original,
+    analysis,
+    pruned,
+    retrained: reborn,
+    plan,
+    proof,
+    rounds: rounds.map((round) => ({ ...round, chosen: round === chosen })),
+    curve,
+    marks,
+  }
+}
+
+/** '6, 9': what is left of each group. */
+const widths = (plan: Plan): string => plan.groups.map(({ kept, size }) => `${kept} of ${size}`).join(' and ')
+
+/** Every image a little elsewhere each time it is seen: a small network learns to look anywhere. */
+const shifted = (seed: number): Augment => ({ with: randomShift(1), seed })

@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+import { messageOf, UsageError } from '../base/index.ts'
+import { type Command, helpText } from './command.ts'
+import { commands } from './commands/index.ts'
+import { makeConsole } from './console.ts'
+
+const overview = (): string => {
+  const width = Math.max(...commands.map(({ name }) => name.length))
+  return [
+    'espalier: trains, prunes and retrains neural networks that are ONNX files',
+    '',
+    ...commands.map(({ name, summary }) => `  espalier ${name.padEnd(width)}  ${summary}`),
+    '',
+    'espalier COMMAND --help says more.',
+  ].join('\n')
+}
+
+const find = (name: string): Command => {
+  const found = commands.find((command) => command.name === name)
+  if (found) return found
+  throw new UsageError(`there is no command '${name}'`, {
+    remedy: `use one of ${commands.map((command) => command.name).join(', ')}`,
+  })
+}
+
+/** Runs one command line; 0 done, 1 failed, 2 wrong usage. */
+const main = async (argv: readonly string[]): Promise<number> => {
+  const [name = '', ...args] = argv
+  if (name === '' || name === '--help' || name === 'help') {
+    process.stdout.write(`${overview()}\n`)
+    return name === '' ? 2 : 0
+  }
+  const json = args.includes('--json')
+  const console = makeConsole(json)
+  try {
+    const command = find(name)
+    if (args.includes('--help')) {
+      process.stdout.write(`${helpText(command)}\n`)
+      return 0
+    }
+    const document = await command.run(args, console)
+    console.clear()
+    if (json) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`)
+    return 0
+  } catch (error) {
+    console.clear()
+    process.stderr.write(`espalier: ${messageOf(error).split('\n')[0]}\n`)
+    if (process.env.ESPALIER_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+    return error instanceof UsageError ? 2 : 1
+  }
+}
+
+// A reader that closes early (| head) is no error.
+process.stdout.on('error', () => process.exit(0))
+process.exitCode = await main(process.argv.slice(2))

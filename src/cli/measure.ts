@@ -1,0 +1,73 @@
+import type { Dataset } from '../data/index.ts'
+import { batchOf } from '../data/index.ts'
+import { encodeModel, type Model } from '../onnx/index.ts'
+import { costOf } from '../prune/index.ts'
+import { measureLatency } from '../runtime/index.ts'
+import { nodeRuntime } from '../runtime/node.ts'
+import { type Evaluation, evaluate, inputOf } from '../train/index.ts'
+import { byteText, grouped, percent, table } from './console.ts'
+
+/** One network's figures, as `compare` and the demo print and save them. */
+export type Stage = {
+  readonly name: string
+  readonly accuracy: number
+  readonly loss: number
+  readonly bytes: number
+  readonly parameters: number
+  readonly macs: number
+  /** Median milliseconds of one run of `latencyBatch` samples. */
+  readonly latencyMs: number
+  /** 10th and 90th percentile would need more runs than a comparison makes: the least and the nine-in-ten time. */
+  readonly latencyRange: readonly [number, number]
+}
+
+export const latencyBatch = 32
+
+/** Everything that is compared, measured on all samples of `data`. */
+export const measureStage = async (
+  name: string,
+  model: Model,
+  data: Dataset,
+): Promise<Stage & { readonly evaluation: Evaluation }> => {
+  const evaluation = await evaluate(model, data, { runtime: nodeRuntime })
+  const cost = await costOf(model, { runtime: nodeRuntime })
+  const session = await nodeRuntime.open(model)
+  const { inputs } = batchOf(
+    data,
+    Array.from({ length: Math.min(latencyBatch, data.size) }, (_, i) => i),
+  )
+  const { median, min, p90 } = await measureLatency(session, { [inputOf(model)]: inputs }, { warmup: 20, runs: 101 })
+  await session.close()
+  return {
+    name,
+    accuracy: evaluation.accuracy,
+    loss: evaluation.loss,
+    bytes: encodeModel(model).byteLength,
+    parameters: cost.parameters,
+    macs: cost.macs,
+    latencyMs: median,
+    latencyRange: [min, p90],
+    evaluation,
+  }
+}
+
+/** Stages side by side, each beside its share of the first. */
+export const stageTable = (stages: readonly Stage[]): string => {
+  const [first] = stages
+  const share = (value: number, whole: number) => `${((100 * value) / whole).toFixed(1)} %`
+  const rows: [string, (stage: Stage) => string][] = [
+    ['accuracy', ({ accuracy }) => percent(accuracy)],
+    ['loss', ({ loss }) => loss.toFixed(4)],
+    ['bytes', ({ bytes }) => `${byteText(bytes)} (${share(bytes, first!.bytes)})`],
+    ['parameters', ({ parameters }) => `${grouped(parameters)} (${share(parameters, first!.parameters)})`],
+    ['MACs', ({ macs }) => `${grouped(macs)} (${share(macs, first!.macs)})`],
+    [
+      `ms for ${latencyBatch} samples`,
+      ({ latencyMs }) => `${latencyMs.toFixed(2)} (${share(latencyMs, first!.latencyMs)})`,
+    ],
+  ]
+  return table(
+    ['', ...stages.map(({ name }) => name)],
+    rows.map(([label, cell]) => [label, ...stages.map(cell)]),
+  )
+}

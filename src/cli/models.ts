@@ -1,0 +1,44 @@
+import { basename } from 'node:path'
+import { UsageError } from '../base/index.ts'
+import { kindOfFile, readBytes } from '../formats/file.ts'
+import { networks } from '../nn/index.ts'
+import { readModel } from '../onnx/file.ts'
+import type { Model } from '../onnx/index.ts'
+import { type PlanSource, sourceOf } from '../prune/index.ts'
+
+/** A model as a command names it: an ONNX file, or a network of this project, freshly initialised. */
+export type NamedModel = {
+  readonly model: Model
+  readonly name: string
+  /** Absent for a network made by name. */
+  readonly source?: PlanSource
+}
+
+/** @throws UsageError when it is neither a file nor a network; FormatError when the file is no ONNX model */
+export const loadModel = async (name: string, seed = 0): Promise<NamedModel> => {
+  const network = Object.hasOwn(networks, name) ? networks[name] : undefined
+  if (network) return { model: network.build({ seed }), name }
+  return loadModelFile(name)
+}
+
+/** An ONNX file with what a plan records of it. */
+export const loadModelFile = async (path: string): Promise<NamedModel & { source: PlanSource }> => {
+  const kind = await kindOfFile(path).catch(() => {
+    throw new UsageError(`there is no file or network '${path}'`, {
+      remedy: `give an ONNX file or one of ${Object.keys(networks).join(', ')}`,
+    })
+  })
+  if (kind && kind !== 'onnx')
+    throw new UsageError(`'${path}' is ${kind} where an ONNX file is expected`, { remedy: 'export the model to ONNX' })
+  const model = await readModel(path)
+  const bytes = await readBytes(path)
+  return { model, name: basename(path), source: await sourceOf(basename(path), new Uint8Array(bytes)) }
+}
+
+/** The shape of one sample that a model takes, where its file says so. */
+export const sampleDimsOf = ({ graph }: Model): number[] | undefined => {
+  const input = graph.inputs.find(({ name }) => !graph.initializers.has(name))
+  const dims = input?.dims?.slice(1) ?? []
+  const known = dims.filter((dim) => typeof dim === 'number')
+  return known.length > 0 && known.length === dims.length ? known : undefined
+}

@@ -1,0 +1,42 @@
+import { EspalierError } from '../base/index.ts'
+import type { TrainEvent } from '../train/index.ts'
+import { bar, type Console, duration, percent } from './console.ts'
+
+/** Shows a training run: a line per evaluation as the article prints it, and a bar with rate and time left. */
+export const showTraining = (console: Console, label = 'training') => {
+  let steps = 1
+  return (event: TrainEvent): void => {
+    switch (event.type) {
+      case 'start':
+        steps = event.steps
+        break
+      case 'step':
+        console.progress(
+          `${label} ${bar(event.step / steps)}  step ${event.step}/${steps}  loss ${event.loss.toFixed(4)}  ${Math.round(event.rate)} samples/s  ${duration(event.secondsLeft)} left`,
+        )
+        break
+      case 'evaluation':
+        console.say(
+          `Epoch: ${event.epoch} | step ${event.step} | train loss: ${event.trainLoss.toFixed(4)} | test accuracy: ${percent(event.accuracy)}`,
+        )
+        break
+      case 'skipped':
+        console.say(`step ${event.step} skipped: ${event.reason}`)
+        break
+    }
+  }
+}
+
+/** Refuses what would end in nonsense: a pattern that matches no name. */
+export const matching = (
+  names: readonly string[],
+  patterns: readonly string[],
+  matches: (pattern: string, name: string) => boolean,
+): string[] => {
+  for (const pattern of patterns)
+    if (!names.some((name) => matches(pattern, name)))
+      throw new EspalierError(`'${pattern}' matches no initializer`, {
+        remedy: `there are ${names.slice(0, 8).join(', ')}`,
+      })
+  return names.filter((name) => patterns.some((pattern) => matches(pattern, name)))
+}
