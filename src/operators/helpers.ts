@@ -1,6 +1,6 @@
 import { bytesOf, type DataType, EspalierError, sizeOf, type Tensor, UnsupportedError } from '../base/index.ts'
 import { type Node, nodeLabel } from '../onnx/index.ts'
-import type { AxisContext, AxisRef, GradientContext, NodeContext } from './types.ts'
+import type { AxisContext, AxisRef, GradientContext } from './types.ts'
 
 // Helpers of the operators' rows. Every node they emit means the same in opsets 13 to 21, unless said; values emitted
 // by a rule have no traced shape, so their dims are passed along.
@@ -128,15 +128,6 @@ export const sumTo = (g: GradientContext, grad: string, from: readonly number[],
   return stretched.length === 0 ? summed : reshape(g, summed, to)
 }
 
-/** The shape numpy's broadcasting gives. */
-export const broadcastDims = (...shapes: readonly (readonly number[])[]): number[] => {
-  const rank = Math.max(0, ...shapes.map((dims) => dims.length))
-  return range(0, rank).map((axis) => {
-    const sizes = shapes.map((dims) => dims[axis - rank + dims.length] ?? 1)
-    return sizes.find((size) => size !== 1) ?? 1
-  })
-}
-
 /** Refers to an axis of a value. */
 export const at = (value: string, axis: number): AxisRef => ({ value, axis })
 
@@ -167,7 +158,3 @@ export const joinBroadcast = (a: AxisContext, input: string, output: string): vo
     else a.freeze(at(input, axis), 'an axis of size 1 stretched by broadcasting has no index to lose')
   }
 }
-
-/** Product of the sizes of some axes. */
-export const sizeOfAxes = (c: NodeContext, value: string, axes: readonly number[]): number =>
-  axes.reduce((size, axis) => size * (c.dims(value)[axis] ?? 1), 1)
