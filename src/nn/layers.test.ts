@@ -4,18 +4,27 @@ import { GraphBuilder, type Model, makeGraph, makeModel } from '../onnx/index.ts
 import { nodeRuntime } from '../runtime/node.ts'
 import {
   add,
+  attention,
   averagePool,
   batchNorm,
   buildModel,
   conv,
   dropout,
   flatten,
+  gelu,
   globalAveragePool,
   lastHiddenOf,
+  layerNorm,
   linear,
   maxPool,
+  meanOfTokens,
   type Net,
+  patches,
+  positions,
   relu,
+  relu6,
+  tokenLinear,
+  transformerBlock,
   type Value,
   weightNorm,
   weightStandardization,
@@ -54,6 +63,15 @@ test.each<[string, number[], (net: Net, x: Value) => Value]>([
   ['dropout', [2, 9, 6], dropout],
   ['linear', [5], (net, x) => linear(net, 'l', x, { to: 3 })],
   ['relu', [5], relu],
+  ['relu6', [5], relu6],
+  ['patches', [3, 8, 8], (net, x) => patches(net, 'p', x, { to: 6, size: 4 })],
+  ['tokenLinear', [5, 4], (net, x) => tokenLinear(net, 't', x, { to: 3 })],
+  ['layerNorm', [5, 4], (net, x) => layerNorm(net, 'n', x)],
+  ['gelu', [5, 4], gelu],
+  ['attention', [5, 4], (net, x) => attention(net, 'a', x, { heads: 2 })],
+  ['transformerBlock', [5, 4], (net, x) => transformerBlock(net, 'b', x, { heads: 2, causal: true })],
+  ['positions', [5, 4], (net, x) => positions(net, 'p', x)],
+  ['meanOfTokens', [5, 4], meanOfTokens],
   ['add', [5], (net, x) => add(net, 'sum', relu(net, x), x)],
 ])('%s', async (_, dims, body) => {
   const model = built(dims, body)
@@ -70,6 +88,17 @@ test('same pooling keeps what lies past the last whole window, and padding never
   const mean = built([1, 3, 3], (net, x) => averagePool(net, x, { kernel: 2, padding: 'same' }))
   const [means] = Object.values(await run(mean, input))
   expect(numbersOf(means!)).toEqual([-3, -4.5, -7.5, -9])
+})
+
+test('gelu and relu6 are their formulas', async () => {
+  const x = float32([1, 5], [-2, -0.5, 0, 1, 7])
+  const [bent] = Object.values(await run(built([5], gelu), x))
+  const expected = [-0.04550026, -0.15426877, 0, 0.84134475, 7]
+  numbersOf(bent!).forEach((value, i) => {
+    expect(value).toBeCloseTo(expected[i]!, 5)
+  })
+  const [cut] = Object.values(await run(built([5], relu6), x))
+  expect(numbersOf(cut!)).toEqual([0, 0, 0, 1, 6])
 })
 
 describe('weight normalization', () => {

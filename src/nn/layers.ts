@@ -66,6 +66,12 @@ export const relu = (net: Net, x: Value, output?: string): Value => ({
   name: append(net, `${x.layer}.relu`, 'Relu', [x.name], {}, output),
 })
 
+/** min(max(0, x), 6), which keeps activations within reach of few bits. */
+export const relu6 = (net: Net, x: Value): Value => ({
+  ...x,
+  name: append(net, `${x.layer}.relu6`, 'Clip', [x.name, net.b.scalar(0, 'zero'), net.b.scalar(6, 'six')]),
+})
+
 export type PoolOptions = {
   kernel: number
   /** The kernel's side unless said. */

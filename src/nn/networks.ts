@@ -1,9 +1,11 @@
 import { type DataType, UsageError } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
-import { heNormal, type Initializer } from './init.ts'
-import { batchNorm, conv, flatten, globalAveragePool, linear, maxPool, relu } from './layers.ts'
+import { heNormal, type Initializer, truncatedNormal } from './init.ts'
+import { batchNorm, conv, flatten, globalAveragePool, linear, maxPool, relu, relu6 } from './layers.ts'
+import { invertedResidual } from './mobilenet.ts'
 import { buildModel, type Net, type Value, valueNames } from './net.ts'
 import { residualStages } from './resnet.ts'
+import { embedding, layerNorm, meanOfTokens, patches, positions, tokenLinear, transformerBlock } from './transformer.ts'
 
 export type NetworkOptions = {
   /** Seed of the weights; 0 unless said. The same seed gives the same file, byte by byte. */
@@ -31,28 +33,35 @@ type Body = (net: Net, input: Value) => Value
 type Definition = {
   description: string
   sampleDims: readonly number[]
+  sampleType?: DataType
+  /** 10 unless said. */
+  classes?: number
   /** Name of the classifying layer; 'fc' unless said. */
   classifier?: string
+  /** The classifying layer; dense unless said. */
+  head?: typeof linear
   init?: Initializer
   body: Body
 }
 
-const network = (
-  name: string,
-  { description, sampleDims, classifier = 'fc', init: own, body }: Definition,
-): Network => ({
-  description,
-  sampleDims,
-  sampleType: 'float32',
-  classes: 10,
-  build({ seed = 0, classes = 10, init = own } = {}) {
-    if (!(Number.isInteger(classes) && classes > 0))
-      throw new UsageError(`classes must be a whole number above 0, not ${classes}`)
-    return buildModel(name, { dims: sampleDims }, { seed, ...(init ? { init } : {}) }, (net, input) =>
-      linear(net, classifier, body(net, input), { to: classes, output: valueNames.output }),
-    )
-  },
-})
+const network = (name: string, definition: Definition): Network => {
+  const { description, sampleDims, sampleType = 'float32', classifier = 'fc', head = linear, body } = definition
+  const ownClasses = definition.classes ?? 10
+  return {
+    description,
+    sampleDims,
+    sampleType,
+    classes: ownClasses,
+    build({ seed = 0, classes = ownClasses, init = definition.init } = {}) {
+      if (!(Number.isInteger(classes) && classes > 0))
+        throw new UsageError(`classes must be a whole number above 0, not ${classes}`)
+      const sample = { dims: sampleDims, type: sampleType }
+      return buildModel(name, sample, { seed, ...(init ? { init } : {}) }, (net, input) =>
+        head(net, classifier, body(net, input), { to: classes, output: valueNames.output }),
+      )
+    },
+  }
+}
 
 const mnist = [1, 28, 28]
 const cifar = [3, 32, 32]
@@ -106,6 +115,39 @@ const resnet20: Body = (net, input) => {
   return flatten(net, globalAveragePool(net, x), valueNames.features)
 }
 
+/** The 3×3 stride comes late, as for all small images: 32 → 16 → 8 → 4. */
+const mobilenetSmall: Body = (net, input) => {
+  let x = conv(net, 'conv1', input, { to: 16, kernel: 3, pad: 1, bias: false })
+  x = relu6(net, batchNorm(net, 'bn1', x))
+  for (const [stage, { to, stride, expansion }] of mobileStages.entries()) {
+    x = invertedResidual(net, `layer${stage + 1}.0`, x, { to, stride, expansion })
+    if (stage > 0) x = invertedResidual(net, `layer${stage + 1}.1`, x, { to, stride: 1, expansion })
+  }
+  x = relu6(net, batchNorm(net, 'bn2', conv(net, 'conv2', x, { to: 256, kernel: 1, bias: false })))
+  return flatten(net, globalAveragePool(net, x), valueNames.features)
+}
+
+const mobileStages = [
+  { to: 16, stride: 1, expansion: 1 },
+  { to: 24, stride: 2, expansion: 6 },
+  { to: 32, stride: 2, expansion: 6 },
+  { to: 64, stride: 2, expansion: 6 },
+]
+
+/** Dosovitskiy et al. 2021 at DeiT-Ti's size (width 192, 12 blocks of 3 heads), 4×4 patches, mean over the tokens. */
+const vitTiny: Body = (net, input) => {
+  let x = positions(net, 'positions', patches(net, 'patches', input, { to: 192, size: 4 }))
+  for (let i = 0; i < 12; i++) x = transformerBlock(net, `blocks.${i}`, x, { heads: 3 })
+  return meanOfTokens(net, layerNorm(net, 'norm', x), valueNames.features)
+}
+
+/** As GPT-2 (Radford et al. 2019): 4 blocks of 4 heads, width 128. Each position's logits are of the byte after it. */
+const gptSmall: Body = (net, input) => {
+  let x = positions(net, 'positions', embedding(net, 'embedding', input, { entries: 256, to: 128 }))
+  for (let i = 0; i < 4; i++) x = transformerBlock(net, `blocks.${i}`, x, { heads: 4, causal: true })
+  return layerNorm(net, 'norm', x, valueNames.features)
+}
+
 /** The networks of the article and of the literature it stands on, by name. */
 export const networks: Readonly<Record<string, Network>> = Object.fromEntries(
   Object.entries<Definition>({
@@ -145,6 +187,27 @@ export const networks: Readonly<Record<string, Network>> = Object.fromEntries(
       sampleDims: cifar,
       init: heNormal(),
       body: resnet20,
+    },
+    'mobilenet-small': {
+      description: 'inverted residuals with depthwise convolutions (MobileNetV2), for 32×32 colour images',
+      sampleDims: cifar,
+      init: heNormal({ fan: 'out' }),
+      body: mobilenetSmall,
+    },
+    'vit-tiny': {
+      description: 'vision transformer of width 192, 12 blocks of 3 heads, on the 64 patches of a 32×32 colour image',
+      sampleDims: cifar,
+      init: truncatedNormal(),
+      body: vitTiny,
+    },
+    'gpt-small': {
+      description: 'language model over bytes: 4 causal transformer blocks of width 128, 4 heads, 64 tokens',
+      sampleDims: [64],
+      sampleType: 'int64',
+      classes: 256,
+      head: tokenLinear,
+      init: truncatedNormal(),
+      body: gptSmall,
     },
   }).map(([name, definition]) => [name, network(name, definition)]),
 )
