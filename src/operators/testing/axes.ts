@@ -23,7 +23,7 @@ const place = ({ value, axis }: AxisRef, index: number) => `${value} ${axis} ${i
 const slot = ({ value, axis }: AxisRef) => `${value} ${axis}`
 
 /** Asks a row for its facts and keeps them in a union–find; `reading` picks one of every choice. */
-const factsOf = (context: NodeContext, reading: number): Facts => {
+export const factsOf = (context: NodeContext, reading: number): Facts => {
   const parent = new Map<string, string>()
   const frozen = new Set<string>()
   const mentioned = new Set<string>()
