@@ -87,7 +87,7 @@ describe.each(published)('$name', ({ name, parameters, features }) => {
       expect(node.inputs[1]).toBe(`${node.name}.weight`)
     for (const [weight, { type, dims }] of initializers)
       if (type === 'float32' && sizeOf(dims) > 1)
-        expect(weight).toMatch(/^[\w.]+\.(weight|bias|running_mean|running_var)$|^positions$|^causal_mask$/)
+        expect(weight).toMatch(/^[\w.]+\.(weight|bias|running_mean|running_var)$|^positions$/)
   })
 
   test('its last hidden value is found, and has its size', async () => {

@@ -1,4 +1,4 @@
-import { EspalierError, float32, int64, sizeOf } from '../base/index.ts'
+import { bool, EspalierError, float32, int64, sizeOf } from '../base/index.ts'
 import { float } from '../onnx/index.ts'
 import { ones, truncatedNormal, zeros } from './init.ts'
 import { add, conv } from './layers.ts'
@@ -68,7 +68,8 @@ export const attention = (net: Net, name: string, x: Value, { heads, causal = fa
   const value = perHead('value', [0, 2, 1, 3])
   const products = append(net, at('products'), 'MatMul', [query, key])
   let scores = append(net, at('scores'), 'Mul', [products, net.b.scalar(Math.sqrt(heads / width), 'scale')])
-  if (causal) scores = append(net, at('masked'), 'Add', [scores, causalMask(net, tokens)])
+  if (causal)
+    scores = append(net, at('masked'), 'Where', [causalMask(net, tokens), scores, net.b.scalar(-1e9, 'hidden')])
   const shares = append(net, at('shares'), 'Softmax', [scores], { axis: -1 })
   const mixed = append(net, at('mixed'), 'MatMul', [shares, value])
   const gathered = append(net, at('gathered'), 'Transpose', [mixed], { perm: [0, 2, 1, 3] })
@@ -76,14 +77,12 @@ export const attention = (net: Net, name: string, x: Value, { heads, causal = fa
   return tokenLinear(net, at('out'), { ...x, name: joined }, { to: width })
 }
 
-/** Added to the scores: −10⁹ where the key comes after the query, which leaves no share there. One table for all layers. */
+/** Which keys (columns) each query (row) sees: its own and those before. One table for all layers, and nothing to train. */
 const causalMask = (net: Net, tokens: number): string => {
   const name = 'causal_mask'
   if (net.b.graph.initializers.has(name)) return name
-  const mask = Float32Array.from({ length: tokens * tokens }, (_, i) =>
-    i % tokens > Math.floor(i / tokens) ? -1e9 : 0,
-  )
-  return net.b.initializer(name, float32([tokens, tokens], mask))
+  const sees = Array.from({ length: tokens * tokens }, (_, i) => i % tokens <= Math.floor(i / tokens))
+  return net.b.initializer(name, bool([tokens, tokens], sees))
 }
 
 export type BlockOptions = AttentionOptions & {
