@@ -49,6 +49,7 @@ pre { margin: 12px 0; padding: 14px 16px; background: var(--card); border: 1px s
 .cards .gain { font-size: 14px; font-weight: 600; color: var(--stay); } .cards .gain.worse { color: var(--go); }
 .pair { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); gap: 20px; margin: 22px 0 0; }
 .pair.many { grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 14px; }
+.pair.many svg.chart { font-size: 18px; }
 .beside { display: grid; grid-template-columns: minmax(0, 1fr); gap: 22px; }
 .beside .tabs { margin-top: 0; }
 @media (min-width: 900px) { .beside { grid-template-columns: minmax(0, 1fr) minmax(0, 560px); gap: 48px; align-items: start; } .beside > :first-child { position: sticky; top: 28px; } .beside h3 { margin-top: 4px; } section > * ~ .beside { margin-top: 44px; } }
@@ -111,7 +112,7 @@ ${[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((k) => `.k${k} { --c: var(--k${k}); }`).joi
 .pareto .dot { fill: var(--card); stroke: var(--stay); stroke-width: 2.2; } .pareto .chosen .dot { fill: var(--stay); } .pareto .chosen text { fill: var(--ink); font-weight: 600; }
 .pareto g > text { paint-order: stroke; stroke: var(--card); stroke-width: 4px; }
 .confusion g text { text-anchor: middle; fill: var(--ink); font-size: 12.5px; } .confusion .axis text { fill: var(--ink); font-weight: 600; }
-.confusion .axis text[text-anchor=end] { text-anchor: end; } .confusion .rate { text-anchor: end; }
+.confusion .axis text[text-anchor=end] { text-anchor: end; } .confusion .rate { text-anchor: end; } .confusion .axis .upright { text-anchor: start; }
 .confusion .hit rect { fill: var(--stay); } .confusion .miss rect { fill: var(--go); } .confusion .strong text { fill: var(--on-strong); font-weight: 600; }
 .confusion .none rect { fill: var(--faint); stroke: var(--hair); }
 .network .kept { fill: var(--stay); } .network .gone { fill: none; stroke: var(--go); opacity: .7; }

@@ -32,16 +32,11 @@ describe('smoothing', () => {
     expect(last).toBeCloseTo(10, 12)
   })
 
-  test('is the weighted mean of all points so far', () => {
-    expect(
-      smoothed(
-        [
-          [0, 1],
-          [1, 3],
-        ],
-        0.5,
-      )[1]![1],
-    ).toBeCloseTo((0.5 * 1 + 3) / 1.5, 12)
+  test('moves a share of the way to each new point, from the mean of the first few', () => {
+    const line = [4, 8, 0, 0].map((y, x): [number, number] => [x, y])
+    // A memory of 7/8 looks 8 points back; it starts from the mean of the first 2.
+    expect(smoothed(line, 7 / 8).map(([, y]) => y)[0]).toBeCloseTo((7 * 6 + 4) / 8, 12)
+    expect(smoothed(line, 7 / 8).map(([, y]) => y)[1]).toBeCloseTo((7 * 5.75 + 8) / 8, 12)
   })
 
   test('thinning loses neither the highest nor the lowest point', () => {

@@ -9,7 +9,8 @@ import { chartWidth, drawing } from './frame.ts'
  */
 export const confusionChart = ({ title, classes, counts }: Confusion): Markup => {
   const n = classes.length
-  const { left, top, cell, width } = frameOf(n, classes)
+  const frame = frameOf(n, classes)
+  const { left, top, cell, width, letters } = frame
   const mistakes = Math.max(1, ...counts.flatMap((row, i) => row.filter((_, j) => i !== j)))
   const hits = Math.max(1, ...counts.map((row, i) => row[i] ?? 0))
   const cells = counts.map((row, i) =>
@@ -17,7 +18,7 @@ export const confusionChart = ({ title, classes, counts }: Confusion): Markup =>
       const strength = i === j ? 0.25 + 0.75 * (value / hits) ** 2 : Math.sqrt(value / mistakes)
       return markup`<g class="${i === j ? 'hit' : 'miss'}${strength > 0.6 ? ' strong' : ''}${value === 0 ? ' none' : ''}"><rect x="${left + j * cell + 1}" y="${top + i * cell + 1}" width="${cell - 2}" height="${cell - 2}" rx="3" fill-opacity="${value === 0 ? 0 : Math.max(0.08, strength)}"><title>${classes[i]} answered ${classes[j]}: ${count(value)}</title></rect>${
         value > 0 &&
-        n <= 24 &&
+        letters &&
         markup`<text x="${left + (j + 0.5) * cell}" y="${top + (i + 0.5) * cell + 4}">${count(value)}</text>`
       }</g>`
     }),
@@ -28,7 +29,7 @@ export const confusionChart = ({ title, classes, counts }: Confusion): Markup =>
   })
   return drawing(
     { title: `Confusion matrix, ${title}`, height: top + n * cell + 6, kind: 'confusion', width },
-    headings(classes, left, top, cell),
+    headings(classes, frame),
     markup`<text class="axis-name" x="${width - 2}" y="12" text-anchor="end">right</text>`,
     cells,
     rates,
@@ -39,7 +40,8 @@ export const confusionChart = ({ title, classes, counts }: Confusion): Markup =>
 export const confusionChange = (before: Confusion, after: Confusion): Markup => {
   const { classes } = before
   const n = classes.length
-  const { left, top, cell, width } = frameOf(n, classes)
+  const frame = frameOf(n, classes)
+  const { left, top, cell, width, letters } = frame
   const changes = before.counts.map((row, i) => row.map((value, j) => (after.counts[i]?.[j] ?? 0) - value))
   const most = Math.max(1, ...changes.flat().map(Math.abs))
   return drawing(
@@ -49,7 +51,7 @@ export const confusionChange = (before: Confusion, after: Confusion): Markup => 
       kind: 'confusion',
       width,
     },
-    headings(classes, left, top, cell),
+    headings(classes, frame),
     markup`<text class="axis-name" x="${width - 2}" y="12" text-anchor="end">points</text>`,
     changes.map((_, i) => {
       const share = (counts: readonly number[] = []) => (counts[i] ?? 0) / counts.reduce((a, b) => a + b, 0)
@@ -61,7 +63,7 @@ export const confusionChange = (before: Confusion, after: Confusion): Markup => 
         const better = i === j ? change > 0 : change < 0
         return markup`<g class="${better ? 'hit' : 'miss'}${strength > 0.6 ? ' strong' : ''}${change === 0 ? ' none' : ''}"><rect x="${left + j * cell + 1}" y="${top + i * cell + 1}" width="${cell - 2}" height="${cell - 2}" rx="3" fill-opacity="${change === 0 ? 0 : Math.max(0.12, strength)}"><title>${classes[i]} answered ${classes[j]}: ${before.counts[i]?.[j] ?? 0} before, ${after.counts[i]?.[j] ?? 0} after</title></rect>${
           change !== 0 &&
-          n <= 24 &&
+          letters &&
           markup`<text x="${left + (j + 0.5) * cell}" y="${top + (i + 0.5) * cell + 4}">${signed(change, 0)}</text>`
         }</g>`
       }),
@@ -69,17 +71,23 @@ export const confusionChange = (before: Confusion, after: Confusion): Markup => 
   )
 }
 
+/** Names stand upright above the columns where they do not fit. */
 const frameOf = (n: number, classes: readonly string[]) => {
-  const longest = Math.max(1, ...classes.map((name) => name.length))
-  const left = Math.min(110, 20 + longest * 7)
-  const width = chartWidth
-  return { left, top: 42, cell: (width - left - 56) / Math.max(1, n), width }
+  const longest = Math.min(13, Math.max(1, ...classes.map((name) => name.length)))
+  const left = 24 + longest * 7
+  const cell = (chartWidth - left - 56) / Math.max(1, n)
+  const upright = cell < 8 * longest
+  return { left, top: upright ? 34 + longest * 8 : 42, cell, upright, width: chartWidth, letters: cell >= 19 }
 }
 
-const headings = (classes: readonly string[], left: number, top: number, cell: number): Markup =>
+const headings = (classes: readonly string[], { left, top, cell, upright }: ReturnType<typeof frameOf>): Markup =>
   markup`<text class="axis-name" x="0" y="12">true class, down</text><text class="axis-name" x="${left + (classes.length * cell) / 2}" y="12" text-anchor="middle">answer, across</text><g class="axis">${classes.map(
-    (name, i) =>
-      markup`<text x="${left - 8}" y="${top + (i + 0.5) * cell + 4}" text-anchor="end">${shortened(name, 13)}</text><text x="${left + (i + 0.5) * cell}" y="${top - 8}" text-anchor="middle">${
-        cell > 7 * name.length ? name : name.slice(0, Math.max(1, Math.floor(cell / 8)))
-      }</text>`,
+    (name, i) => {
+      const x = left + (i + 0.5) * cell
+      return markup`<text x="${left - 8}" y="${top + (i + 0.5) * cell + 4}" text-anchor="end">${shortened(name, 13)}</text>${
+        upright
+          ? markup`<text class="upright" transform="translate(${x + 4} ${top - 7}) rotate(-90)">${shortened(name, 13)}</text>`
+          : markup`<text x="${x}" y="${top - 8}" text-anchor="middle">${name}</text>`
+      }`
+    },
   )}</g>`

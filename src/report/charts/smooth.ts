@@ -1,26 +1,28 @@
 type Point = readonly [x: number, y: number]
 
 /**
- * An exponential moving average of weight `memory` for the past, corrected for its start from zero (as in Adam), begun
- * anew at each of `breaks`: the average of a loss before and after a prune would show neither.
+ * An exponential moving average of weight `memory` for the past, begun anew after each of `breaks`: the average of a loss
+ * before and after a prune would show neither. Each stretch starts from the mean of its first few points, so that a
+ * single lucky batch does not draw a spike.
  */
 export const smoothed = (points: readonly Point[], memory: number, breaks: readonly number[] = []): Point[] => {
-  let sum = 0
-  let weight = 0
-  let next = 0
-  const sorted = [...breaks].sort((a, b) => a - b)
-  return points
-    .filter(([, y]) => Number.isFinite(y))
-    .map(([x, y]) => {
-      while (next < sorted.length && x > sorted[next]!) {
-        next++
-        sum = 0
-        weight = 0
-      }
-      sum = memory * sum + (1 - memory) * y
-      weight = memory * weight + (1 - memory)
-      return [x, sum / weight]
+  const few = Math.ceil(1 / (1 - memory) / 4)
+  return stretches(
+    points.filter(([, y]) => Number.isFinite(y)),
+    breaks,
+  ).flatMap((stretch) => {
+    const first = stretch.slice(0, few)
+    let average = first.reduce((sum, [, y]) => sum + y, 0) / first.length
+    return stretch.map(([x, y]): Point => {
+      average = memory * average + (1 - memory) * y
+      return [x, average]
     })
+  })
+}
+
+const stretches = (points: readonly Point[], breaks: readonly number[]): Point[][] => {
+  const cuts = [Number.NEGATIVE_INFINITY, ...[...breaks].sort((a, b) => a - b), Number.POSITIVE_INFINITY]
+  return cuts.slice(1).map((to, k) => points.filter(([x]) => x > cuts[k]! && x <= to))
 }
 
 /** At most 2 · `buckets` points: the least and greatest of each bucket, so that no peak is lost. */

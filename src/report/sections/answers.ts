@@ -39,7 +39,7 @@ export const confusionTabs = (matrices: readonly Confusion[]): Markup => {
       name: 'change',
       content: figure(`From ${first.title} to ${last.title}`, confusionChange(first, last)),
     })
-  return tabs('confusion', panels, matrices.length - 1)
+  return panels.length > 1 ? tabs('confusion', panels, matrices.length - 1) : panels[0]!.content
 }
 
 /** More pictures than this say nothing new and make the page heavy. */
