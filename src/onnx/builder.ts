@@ -24,12 +24,8 @@ export class GraphBuilder {
     this.graph = graph
     this.#scope = scope
     this.#nodes = nodes
-    this.#taken = new Set([
-      ...graph.inputs.map((value) => value.name),
-      ...graph.initializers.keys(),
-      ...graph.nodes.flatMap((node) => [node.name, ...node.outputs, ...node.inputs]),
-      ...(nodes ?? []).flatMap((node) => [node.name, ...node.outputs, ...node.inputs]),
-    ])
+    this.#taken = new Set(namesIn(graph))
+    for (const node of nodes ?? []) for (const name of namesOf(node)) this.#taken.add(name)
   }
 
   /** A name nothing in the graph has: `hint`, or `hint_1`, `hint_2`… */

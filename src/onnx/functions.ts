@@ -26,6 +26,7 @@ type LocalFunction = {
 
 /** Nodes that inlining may make; calls within calls multiply, so a small file could ask for any number. */
 const maxNodes = 1_000_000
+const maxCalls = 100
 
 const keyOf = (domain: string, name: string, overload: string) => JSON.stringify([domain, name, overload])
 
@@ -45,8 +46,11 @@ export const inlineFunctions = (model: Model): void => {
   )
   if (functions.size === 0) return
   for (const [key, { opsets }] of functions) adoptOpsets(model, key, opsets)
+  const size = expandedSize(model.graph.nodes, functions, new Map())
+  if (size > maxNodes)
+    throw new FormatError(`inlining the model's functions makes ${size} nodes, more than ${maxNodes}`)
   const builder = new GraphBuilder(model.graph)
-  inlineIn(model.graph, { functions, fresh: (hint) => builder.fresh(hint), made: 0 }, [])
+  inlineIn(model.graph, { functions, fresh: (hint) => builder.fresh(hint) })
   liftConstants(model.graph)
   const extra = messageIn(ModelProtoSchema, model.extra)
   if (extra) {
@@ -80,29 +84,50 @@ const adoptOpsets = (model: Model, key: string, opsets: ReadonlyMap<string, numb
   }
 }
 
-type Inlining = {
-  readonly functions: ReadonlyMap<string, LocalFunction>
-  readonly fresh: (hint: string) => string
-  made: number
+type Functions = ReadonlyMap<string, LocalFunction>
+
+const calledBy = (node: Node, functions: Functions): LocalFunction | undefined =>
+  functions.get(keyOf(node.domain, node.opType, messageIn(NodeProtoSchema, node.extra)?.overload ?? ''))
+
+/** How many nodes stand for a list of nodes once all calls are inlined, found without making them. */
+const expandedSize = (
+  nodes: readonly Node[],
+  functions: Functions,
+  sizes: Map<LocalFunction, number | 'open'>,
+  depth = 0,
+): number => {
+  let total = 0
+  for (const node of nodes) {
+    const called = calledBy(node, functions)
+    const place = { node: nodeLabel(node), operator: node.opType }
+    if (!called) {
+      total++
+      for (const { nodes: inner } of subgraphsOf(node)) total += expandedSize(inner, functions, sizes, depth)
+      continue
+    }
+    const known = sizes.get(called)
+    if (known === 'open') throw new FormatError('the function calls itself', { place })
+    if (depth > maxCalls) throw new FormatError(`functions call each other more than ${maxCalls} deep`, { place })
+    if (known === undefined) sizes.set(called, 'open')
+    const size = known ?? expandedSize(called.nodes, functions, sizes, depth + 1)
+    sizes.set(called, size)
+    total += size
+  }
+  return total
 }
 
-/** `within` are the functions whose bodies lead here: one among them again would never end. */
-const inlineIn = (graph: Graph, inlining: Inlining, within: readonly LocalFunction[]): void => {
-  graph.nodes = graph.nodes.flatMap((node) => inlined(node, inlining, within))
+type Inlining = { readonly functions: Functions; readonly fresh: (hint: string) => string }
+
+const inlineIn = (graph: Graph, inlining: Inlining): void => {
+  graph.nodes = graph.nodes.flatMap((node) => inlined(node, inlining))
 }
 
-const inlined = (node: Node, inlining: Inlining, within: readonly LocalFunction[]): Node[] => {
-  const overload = messageIn(NodeProtoSchema, node.extra)?.overload ?? ''
-  const called = inlining.functions.get(keyOf(node.domain, node.opType, overload))
-  const place = { node: nodeLabel(node), operator: node.opType }
+const inlined = (node: Node, inlining: Inlining): Node[] => {
+  const called = calledBy(node, inlining.functions)
   if (!called) {
-    for (const inner of subgraphsOf(node)) inlineIn(inner, inlining, within)
+    for (const inner of subgraphsOf(node)) inlineIn(inner, inlining)
     return [node]
   }
-  if (within.includes(called)) throw new FormatError('the function calls itself', { place })
-  inlining.made += called.nodes.length
-  if (inlining.made > maxNodes) throw new FormatError(`inlining makes more than ${maxNodes} nodes`, { place })
-
   const names = new Map<string, string>([['', '']])
   for (const [i, name] of called.inputs.entries()) names.set(name, node.inputs[i] ?? '')
   const passed: Node[] = []
@@ -125,7 +150,7 @@ const inlined = (node: Node, inlining: Inlining, within: readonly LocalFunction[
   }
   const body = called.nodes
     .map((inner) => instantiated(copyNode(inner), rename, attributes, scope))
-    .flatMap((inner) => inlined(inner, inlining, [...within, called]))
+    .flatMap((inner) => inlined(inner, inlining))
   return [...body, ...passed]
 }
 
