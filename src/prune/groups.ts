@@ -1,18 +1,15 @@
 import { type Model, type Node, nodeLabel } from '../onnx/index.ts'
 import type { Use } from './rule-run.ts'
+import { type Signature, signaturesOf } from './signatures.ts'
 import type { Frozen, Group, Member, MemberRole } from './types.ts'
 import type { AxisUnits } from './units.ts'
 
 /** How one initializer's axis is used, its first use that makes outputs before others. */
 type Slot = { readonly slot: number; readonly use: Use; readonly role: MemberRole }
 
-/** A link of a signature: the units that share it have `count` indices in `slot` and are otherwise as `before` says. */
-type Link = { readonly before: number; readonly slot: number; readonly count: number; readonly reason: string }
-
 /**
  * Sorts the classes of the union–find into groups: units with the same number of indices in the same initializers' axes,
- * alike in being frozen or approximate. Signatures grow one initializer axis at a time, each class moving from link to
- * link of a tree, so that the whole takes one pass over the indices.
+ * alike in being frozen or approximate.
  */
 export const groupUnits = (
   model: Model,
@@ -21,66 +18,24 @@ export const groupUnits = (
   macsOf: (node: Node) => number,
 ): { groups: Group[]; frozen: Frozen[] } => {
   const slots = slotsOf(model, units, uses, macsOf)
-  const links: Link[] = [{ before: -1, slot: -1, count: 0, reason: '' }]
-  const linkOf = new Map<number, number>()
-  const beginnings = new Map<string, number>()
-  const beginning = (root: number) => {
-    const reason = units.frozenReason(root) || `~${units.approximateReason(root)}`
-    if (reason === '~') return 0
-    const found = beginnings.get(reason)
-    if (found !== undefined) return found
-    beginnings.set(reason, links.length)
-    return links.push({ before: -1, slot: -1, count: 0, reason }) - 1
-  }
-  for (const { slot } of slots) {
-    if (!units.tied(slot)) continue
-    const counts = new Map<number, number>()
-    for (let i = 0; i < units.sizeOf(slot); i++) {
-      const root = units.classOf(slot, i)
-      counts.set(root, (counts.get(root) ?? 0) + 1)
-    }
-    const next = new Map<string, number>()
-    for (const [root, count] of counts) {
-      const before = linkOf.get(root) ?? beginning(root)
-      const key = `${before},${count}`
-      let link = next.get(key)
-      if (link === undefined) {
-        link = links.push({ before, slot, count, reason: links[before]!.reason }) - 1
-        next.set(key, link)
-      }
-      linkOf.set(root, link)
-    }
-  }
-
-  const found = collect(slots, links, linkOf)
-  const isLive = ({ reason, slots }: Found) =>
+  const bySlot = new Map(slots.map((entry) => [entry.slot, entry]))
+  const found = signaturesOf(
+    units,
+    slots.map(({ slot }) => slot),
+  ).map((signature): Found => ({ ...signature, slots: signature.slots.map((slot) => bySlot.get(slot)!) }))
+  const live = found.filter(
     // Parts of a constant that no data meets are not worth a group.
-    (reason === '' || reason.startsWith('~')) && slots.some(({ use }) => use.side !== 'constant')
-  const isStuck = ({ reason }: Found) => reason !== '' && !reason.startsWith('~')
-  const stuck = found.filter(isStuck).flatMap((f) => frozenOf(units, f.slots, f.reason))
+    (f) => f.frozen === '' && f.slots.some(({ use }) => use.side !== 'constant'),
+  )
+  const stuck = found.filter((f) => f.frozen !== '').flatMap((f) => frozenOf(units, f.slots, f.frozen))
   return {
-    groups: named(makeGroups(units, slots, found.filter(isLive))),
+    groups: named(makeGroups(units, slots, live)),
     frozen: unique([...wholeFrozen(units, slots), ...stuck]).filter(({ value }) => holdsWeights(model, value)),
   }
 }
 
 /** Classes of one signature, and the axes it names. */
-type Found = { readonly reason: string; readonly roots: readonly number[]; readonly slots: readonly Slot[] }
-
-const collect = (slots: readonly Slot[], links: readonly Link[], linkOf: ReadonlyMap<number, number>): Found[] => {
-  const bySlot = new Map(slots.map((entry) => [entry.slot, entry]))
-  const rootsOf = new Map<number, number[]>()
-  for (const [root, link] of linkOf) {
-    const roots = rootsOf.get(link)
-    if (roots) roots.push(root)
-    else rootsOf.set(link, [root])
-  }
-  return [...rootsOf].map(([last, roots]) => {
-    const named: Slot[] = []
-    for (let link = links[last]!; link.slot >= 0; link = links[link.before]!) named.push(bySlot.get(link.slot)!)
-    return { reason: links[last]!.reason, roots, slots: named.reverse() }
-  })
-}
+type Found = Omit<Signature, 'slots'> & { readonly slots: readonly Slot[] }
 
 /** Initializers' axes in graph order. */
 const slotsOf = (model: Model, units: AxisUnits, uses: readonly Use[], macsOf: (node: Node) => number): Slot[] => {
@@ -112,56 +67,74 @@ const leadOf = (slots: readonly Slot[]): Slot => slots.find(({ role }) => role =
 
 /** Numbers the units of each group and lists their indices in every member, in one pass over each axis. */
 const makeGroups = (units: AxisUnits, slots: readonly Slot[], found: readonly Found[]): Group[] => {
-  const groupOf = new Map<number, number>()
+  const leads = found.map((f) => leadOf(f.slots))
+  const groupOf = new Int32Array(units.length).fill(-1)
   found.forEach(({ roots }, g) => {
-    for (const root of roots) groupOf.set(root, g)
+    for (const root of roots) groupOf[root] = g
   })
-  const unitOf = new Map<number, number>()
+  const unitOf = new Int32Array(units.length).fill(-1)
   const roots: number[][] = found.map(() => [])
-  for (const { slot } of new Set(found.map((f) => leadOf(f.slots))))
-    for (let i = 0; i < units.sizeOf(slot); i++) {
-      const root = units.classOf(slot, i)
-      const g = groupOf.get(root)
-      if (g === undefined || unitOf.has(root) || leadOf(found[g]!.slots).slot !== slot) continue
-      unitOf.set(root, roots[g]!.length)
+  for (const lead of new Set(leads))
+    for (let i = 0; i < units.sizeOf(lead.slot); i++) {
+      const root = units.classOf(lead.slot, i)
+      const g = groupOf[root]!
+      if (g < 0 || unitOf[root]! >= 0 || leads[g] !== lead) continue
+      unitOf[root] = roots[g]!.length
       roots[g]!.push(root)
     }
 
   const members: Member[][] = found.map(() => [])
-  const leads: Member[] = []
+  const names: string[] = []
   for (const entry of slots) {
-    if (!units.tied(entry.slot)) continue
-    const lists = new Map<number, number[][]>()
-    for (let i = 0; i < units.sizeOf(entry.slot); i++) {
-      const root = units.classOf(entry.slot, i)
-      const g = groupOf.get(root)
-      if (g === undefined) continue
-      let list = lists.get(g)
-      if (!list) {
-        list = roots[g]!.map(() => [])
-        lists.set(g, list)
-      }
-      list[unitOf.get(root)!]!.push(i)
-    }
-    for (const [g, list] of lists) {
-      const member = memberOf(units, entry, list)
+    for (const [g, indices] of indicesByGroup(units, entry.slot, groupOf, unitOf, roots)) {
+      const member = memberOf(units, entry, indices, roots[g]!.length)
       members[g]!.push(member)
-      if (leadOf(found[g]!.slots) === entry) leads[g] = member
+      if (leads[g] === entry) names[g] = readableName(member)
     }
   }
-  return found.map(({ reason }, g) => ({
-    name: readableName(leads[g]!),
+  return found.map(({ approximate }, g) => ({
+    name: names[g]!,
     size: roots[g]!.length,
-    ...(reason ? { approximate: reason.slice(1) } : {}),
+    ...(approximate ? { approximate } : {}),
     members: members[g]!,
     roots: Int32Array.from(roots[g]!),
   }))
 }
 
-const memberOf = (units: AxisUnits, { slot, role, use: { node, input } }: Slot, list: readonly number[][]): Member => {
+/** An axis's indices sorted by group and unit. Every unit of a group has equally many. */
+const indicesByGroup = (
+  units: AxisUnits,
+  slot: number,
+  groupOf: Int32Array,
+  unitOf: Int32Array,
+  roots: readonly (readonly number[])[],
+): Map<number, Int32Array> => {
+  const counts = new Map<number, number>()
+  if (!units.tied(slot)) return new Map()
+  const size = units.sizeOf(slot)
+  const classes = Int32Array.from({ length: size }, (_, i) => units.classOf(slot, i))
+  for (const root of classes) if (groupOf[root]! >= 0) counts.set(groupOf[root]!, (counts.get(groupOf[root]!) ?? 0) + 1)
+  const lists = new Map([...counts].map(([g, count]) => [g, new Int32Array(count)]))
+  const filled = new Map<number, Int32Array>([...counts.keys()].map((g) => [g, new Int32Array(roots[g]!.length)]))
+  for (let i = 0; i < size; i++) {
+    const root = classes[i]!
+    const g = groupOf[root]!
+    if (g < 0) continue
+    const [list, places, unit] = [lists.get(g)!, filled.get(g)!, unitOf[root]!]
+    list[(unit * list.length) / roots[g]!.length + places[unit]!] = i
+    places[unit]!++
+  }
+  return lists
+}
+
+const memberOf = (
+  units: AxisUnits,
+  { slot, role, use: { node, input } }: Slot,
+  indices: Int32Array,
+  size: number,
+): Member => {
   const { value, axis } = units.refOf(slot)
-  const indices = Int32Array.from(list.flat())
-  const perUnit = indices.length / list.length
+  const perUnit = indices.length / size
   return { initializer: value, axis, role, node: nodeLabel(node), operator: node.opType, input, perUnit, indices }
 }
 

@@ -29,18 +29,34 @@ const sliceAxis = (tensor: Tensor, axis: number, kept: readonly number[]): Tenso
   const words = width % 4 === 0 && tensor.bytes.byteOffset % 4 === 0
   const [source, target] = words ? [wordsOf(tensor.bytes), wordsOf(bytes)] : [tensor.bytes, bytes]
   const unit = words ? width / 4 : width
-  // Neighbouring kept indices are copied in one go; single words faster by assignment.
-  const runs = unit > 1 ? runsOf(kept) : []
+  copyBlocks(source, target, { outer, size, unit }, kept)
+  return { type, dims, bytes }
+}
+
+/** Blocks as short as this are copied faster element by element. */
+const short = 64
+
+const copyBlocks = (
+  source: Uint8Array | Uint32Array,
+  target: Uint8Array | Uint32Array,
+  { outer, size, unit }: { outer: number; size: number; unit: number },
+  kept: readonly number[],
+): void => {
+  // Neighbouring kept indices are one block.
+  const runs = unit < short ? [] : runsOf(kept)
   let to = 0
   for (let o = 0; o < outer; o++) {
     const row = o * size * unit
-    if (unit === 1) for (let k = 0; k < kept.length; k++) target[to++] = source[row + kept[k]!]!
+    if (unit < short)
+      for (let k = 0; k < kept.length; k++) {
+        const from = row + kept[k]! * unit
+        for (let i = from; i < from + unit; i++) target[to++] = source[i]!
+      }
     for (const [begin, end] of runs) {
       target.set(source.subarray(row + begin * unit, row + end * unit), to)
       to += (end - begin) * unit
     }
   }
-  return { type, dims, bytes }
 }
 
 /** A copy of a tensor with some indices of an axis set to zero. */

@@ -20,16 +20,6 @@ export const memberWeights = (group: Group, member: Member, tensor: Tensor): Mem
   let rows: Float64Array | undefined
   let moments: Moments | undefined
 
-  const each = (visit: (unit: number, value: number) => void) => {
-    const elements = elementsOf(tensor)
-    for (let o = 0; o < outer; o++)
-      for (let k = 0; k < indices.length; k++) {
-        const from = (o * size + indices[k]!) * inner
-        const unit = Math.floor(k / perUnit)
-        for (let i = from; i < from + inner; i++) visit(unit, elements[i]!)
-      }
-  }
-
   return {
     initializer: member.initializer,
     axis,
@@ -38,25 +28,40 @@ export const memberWeights = (group: Group, member: Member, tensor: Tensor): Mem
     width,
     rows() {
       if (rows) return rows
+      const elements = elementsOf(tensor)
       const laid = new Float64Array(group.size * width)
-      const filled = new Int32Array(group.size)
-      each((unit, value) => {
-        laid[unit * width + filled[unit]!] = value
-        filled[unit]!++
-      })
+      for (let k = 0; k < indices.length; k++) {
+        const begin = Math.floor(k / perUnit) * width + (k % perUnit) * inner
+        for (let o = 0; o < outer; o++) {
+          const [from, to] = [(o * size + indices[k]!) * inner, begin + o * perUnit * inner]
+          for (let i = 0; i < inner; i++) laid[to + i] = elements[from + i]!
+        }
+      }
       rows = laid
       return laid
     },
     moments() {
       if (moments) return moments
+      const elements = elementsOf(tensor)
       const sum = new Float64Array(group.size)
       const absolute = new Float64Array(group.size)
       const squares = new Float64Array(group.size)
-      each((unit, value) => {
-        sum[unit]! += value
-        absolute[unit]! += Math.abs(value)
-        squares[unit]! += value * value
-      })
+      // Row after row of the tensor, the order in which it lies in memory.
+      for (let o = 0; o < outer; o++)
+        for (let k = 0; k < indices.length; k++) {
+          const from = (o * size + indices[k]!) * inner
+          let [s, a, q] = [0, 0, 0]
+          for (let i = from; i < from + inner; i++) {
+            const value = elements[i]!
+            s += value
+            a += Math.abs(value)
+            q += value * value
+          }
+          const unit = Math.floor(k / perUnit)
+          sum[unit]! += s
+          absolute[unit]! += a
+          squares[unit]! += q
+        }
       moments = { sum, absolute, squares }
       return moments
     },
