@@ -2,7 +2,6 @@ export { type Compat, compats } from './compat.ts'
 export type { BoundLink } from './engine.ts'
 export { matchesPattern, only, type ParameterGroup } from './groups.ts'
 export * from './links/index.ts'
-export * from './named.ts'
 export {
   type Optimizer,
   type OptimizerOptions,
