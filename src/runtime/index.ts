@@ -1,6 +1,6 @@
+export { blockConvolutions, blockSizeOf } from './blocked.ts'
 export * from './cache.ts'
 export * from './constants.ts'
 export { type Latency, type MeasureOptions, measureLatency } from './measure.ts'
 export * from './trace.ts'
 export * from './types.ts'
-export { blockConvolutions, blockSizeOf } from './blocked.ts'
