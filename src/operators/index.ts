@@ -2,6 +2,7 @@ import type { Node } from '../onnx/index.ts'
 import { activations } from './activations.ts'
 import { conv } from './conv.ts'
 import { elementwise } from './elementwise.ts'
+import { gridSample } from './gridsample.ts'
 import { indexing } from './indexing.ts'
 import { matmul } from './matmul.ts'
 import { normalization } from './normalization.ts'
@@ -28,6 +29,7 @@ export const operators = {
   ...activations,
   ...elementwise,
   ...functions,
+  ...gridSample,
   ...indexing,
   ...recurrent,
   ...quantize,

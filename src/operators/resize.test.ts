@@ -1,4 +1,4 @@
-import { quantizeCases, resizeCases } from './cases/resize.ts'
+import { gridSampleCases, quantizeCases, resizeCases } from './cases/resize.ts'
 import { testGradients } from './testing/gradients.ts'
 
-testGradients([...resizeCases, ...quantizeCases])
+testGradients([...resizeCases, ...quantizeCases, ...gridSampleCases])

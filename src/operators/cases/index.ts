@@ -5,7 +5,7 @@ import { normalizationCases } from './normalization.ts'
 import { poolingCases } from './pooling.ts'
 import { recurrentCases } from './recurrent.ts'
 import { reduceCases, softmaxCases } from './reduce.ts'
-import { quantizeCases, resizeCases } from './resize.ts'
+import { gridSampleCases, quantizeCases, resizeCases } from './resize.ts'
 import { indexingCases, reshapeCases, segmentCases, shapeCases } from './shape.ts'
 import type { OperatorCase } from './types.ts'
 
@@ -23,6 +23,7 @@ export const operatorCases: readonly OperatorCase[] = [
   ...functionCases,
   ...reduceCases,
   ...softmaxCases,
+  ...gridSampleCases,
   ...indexingCases,
   ...quantizeCases,
   ...reshapeCases,

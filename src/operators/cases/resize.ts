@@ -108,3 +108,42 @@ export const quantizeCases: readonly OperatorCase[] = [
     opset: 21,
   },
 ]
+
+/** Positions between pixels and beyond the edges, away from where linear weights bend and the nearest pixel changes. */
+const between = [0.3, 1.7, -0.7, 2.3, 0.75, -1.75, 3.25, 4.3, 1.2, 2.7, -0.3, 0.2]
+
+/** A grid that reads `sizes` (depth, height, width) at such positions. */
+const grid = (dims: readonly number[], sizes: readonly number[], aligned: number) => ({
+  dims,
+  values: Array.from({ length: dims.reduce((n, dim) => n * dim, 1) }, (_, i) => {
+    const size = sizes[sizes.length - 1 - (i % sizes.length)]!
+    const position = between[(5 * i) % between.length]!
+    return aligned ? (2 * position) / (size - 1) - 1 : (2 * position + 1) / size - 1
+  }),
+})
+
+const sample = (mode: string, padding_mode: string, align_corners: number): OperatorCase => ({
+  op: 'GridSample',
+  name: `${mode}, ${padding_mode}, align_corners ${align_corners}`,
+  inputs: { X: [2, 2, 3, 4], grid: grid([2, 2, 3, 2], [3, 4], align_corners) },
+  attributes: { mode, padding_mode, align_corners },
+  opset: 16,
+})
+
+export const gridSampleCases: readonly OperatorCase[] = [
+  ...['bilinear', 'nearest', 'bicubic'].flatMap((mode) =>
+    ['zeros', 'border', 'reflection'].flatMap((padding) => [0, 1].map((aligned) => sample(mode, padding, aligned))),
+  ),
+  {
+    op: 'GridSample',
+    name: 'opset 20',
+    inputs: { X: [1, 2, 3, 4], grid: grid([1, 2, 2, 2], [3, 4], 0) },
+    opset: 20,
+  },
+  {
+    op: 'GridSample',
+    name: 'volumes',
+    inputs: { X: [1, 2, 2, 3, 2], grid: grid([1, 2, 1, 2, 3], [2, 3, 2], 0) },
+    opset: 20,
+  },
+]

@@ -45,3 +45,8 @@ export type InputSpec =
       /** A shuffled ladder of values this far apart, none near 0: for maxima, sorting, and kinks at 0. */
       readonly apart: number
     }
+  | {
+      readonly dims: readonly number[]
+      /** Given numbers, varied like random ones: for operators with kinks elsewhere. */
+      readonly values: readonly number[]
+    }

@@ -30,6 +30,7 @@ const isDims = (spec: InputSpec): spec is readonly number[] => Array.isArray(spe
 
 const draw = (spec: Exclude<InputSpec, Tensor>, type: DataType, dice: Random): Tensor => {
   if (isDims(spec)) return tensorLike(type, spec, Array.from({ length: sizeOf(spec) }, dice.normal))
+  if ('values' in spec) return tensorLike(type, spec.dims, spec.values)
   const size = sizeOf(spec.dims)
   if ('low' in spec)
     return tensorLike(
