@@ -119,6 +119,10 @@ export const activations = {
     const t = tanh(softplus(x))
     return mul(dy, add(t, mul(mul(x, sub(1, square(t))), sigmoid(x))))
   }),
+  // y = x − bias where x > λ, x + bias where x < −λ, else 0
+  Shrink: unary(({ x, dy, mul, abs, indicator, greater, attribute }) =>
+    mul(dy, indicator(greater(abs(x), attribute('lambd', 0.5)))),
+  ),
   Gelu: unary(gelu),
   // y = ln(1 + eˣ)
   Softplus: unary(({ x, dy, mul, sigmoid }) => mul(dy, sigmoid(x))),

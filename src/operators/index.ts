@@ -1,19 +1,25 @@
 import type { Node } from '../onnx/index.ts'
 import { activations } from './activations.ts'
+import { concats } from './concat.ts'
 import { conv } from './conv.ts'
+import { depth } from './depth.ts'
 import { elementwise } from './elementwise.ts'
+import { gather } from './gather.ts'
 import { gridSample } from './gridsample.ts'
-import { indexing } from './indexing.ts'
+import { made } from './made.ts'
 import { matmul } from './matmul.ts'
 import { normalization } from './normalization.ts'
+import { pads } from './pad.ts'
 import { pooling } from './pooling.ts'
 import { quantize } from './quantize.ts'
 import { recurrent } from './recurrent.ts'
 import { reduce } from './reduce.ts'
 import { reshape } from './reshape.ts'
 import { resize } from './resize.ts'
-import { segments } from './segments.ts'
+import { scatter } from './scatter.ts'
+import { select } from './select.ts'
 import { shape } from './shape.ts'
+import { slices } from './slice.ts'
 import { softmaxes } from './softmax.ts'
 import type { Operator } from './types.ts'
 import { functions } from './unary.ts'
@@ -30,14 +36,20 @@ export const operators = {
   ...elementwise,
   ...functions,
   ...gridSample,
-  ...indexing,
+  ...concats,
+  ...depth,
+  ...gather,
   ...recurrent,
   ...quantize,
   ...reduce,
   ...reshape,
   ...resize,
-  ...segments,
+  ...made,
+  ...pads,
+  ...scatter,
+  ...select,
   ...shape,
+  ...slices,
   ...softmaxes,
 } satisfies Record<string, Operator>
 

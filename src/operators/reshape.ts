@@ -1,6 +1,7 @@
 import { int64, numbersOf, sizeOf } from '../base/index.ts'
 import { intOf } from '../onnx/index.ts'
 import { at, freezeAxes, gradOf, inputOf, outputOf, range, reshape as reshapeTo } from './helpers.ts'
+import { newSize } from './kept.ts'
 import {
   type AxisContext,
   type AxisReading,
@@ -8,7 +9,6 @@ import {
   type AxisRule,
   free,
   type GradientRule,
-  type NodeContext,
   type Operator,
   type ResizeRule,
 } from './types.ts'
@@ -148,10 +148,6 @@ const reshapeAxes: AxisRule = (a) => {
   }
   joinReshaped(a, x, y)
 }
-
-/** The size of an output axis once its indices are removed. */
-export const newSize = (r: NodeContext & Parameters<ResizeRule>[0], value: string, axis: number): number =>
-  r.kept(at(value, axis))?.length ?? r.dims(value)[axis]!
 
 const resizeReshape: ResizeRule = (r) => {
   const [x, shape, y] = [inputOf(r.node, 0), inputOf(r.node, 1), outputOf(r.node, 0)]

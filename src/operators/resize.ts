@@ -14,7 +14,7 @@ import {
   tensorLike,
   unsupported,
 } from './helpers.ts'
-import { newSize } from './reshape.ts'
+import { newSize } from './kept.ts'
 import {
   type AxisRule,
   free,

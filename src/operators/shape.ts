@@ -1,5 +1,5 @@
 import { int64, numbersOf } from '../base/index.ts'
-import { intOf, intsOf, stringOf } from '../onnx/index.ts'
+import { intOf, intsOf } from '../onnx/index.ts'
 import {
   at,
   freezeAxes,
@@ -13,16 +13,8 @@ import {
   sumTo,
   transpose,
 } from './helpers.ts'
-import { newSize } from './reshape.ts'
-import {
-  type AxisRule,
-  free,
-  type GradientRule,
-  type NodeContext,
-  type Operator,
-  type ResizeRule,
-  stops,
-} from './types.ts'
+import { newSize } from './kept.ts'
+import { type AxisRule, free, type GradientRule, type NodeContext, type Operator, type ResizeRule } from './types.ts'
 
 // Transpose
 
@@ -115,52 +107,7 @@ const tileAxes: AxisRule = (a) => {
     for (const i of range(0, a.dims(y)[axis]!)) a.joinAt({ ...at(x, axis), at: i % size }, { ...at(y, axis), at: i })
 }
 
-// Blocks of space and channels: [N, C, H, W] with b·b channels for each place of a b×b square
-
-/** Where channel c's place k of b² stands among the merged channels. */
-const mergedChannel = (mode: string, channels: number, places: number) =>
-  mode === 'CRD' ? (c: number, k: number) => c * places + k : (c: number, k: number) => k * channels + c
-
-const depthToSpaceGradient: GradientRule = (g) => {
-  const dy = gradOf(g)
-  if (dy === undefined) return []
-  const size = intOf(g.node, 'blocksize', 1)
-  if (stringOf(g.node, 'mode', 'DCR') === 'DCR') return [g.b.op('SpaceToDepth', [dy], { blocksize: size })]
-  const dims = g.dims(inputOf(g.node, 0))
-  const [n, , h, w] = dims
-  const channels = dims[1]! / size ** 2
-  // [N, C, H, b, W, b] → [N, C, b, b, H, W]
-  const apart = reshape(g, dy, [n!, channels, h!, size, w!, size])
-  return [reshape(g, transpose(g, apart, [0, 1, 3, 5, 2, 4]), dims)]
-}
-
-const spaceToDepthGradient: GradientRule = (g) => {
-  const dy = gradOf(g)
-  return dy === undefined
-    ? []
-    : [g.b.op('DepthToSpace', [dy], { blocksize: intOf(g.node, 'blocksize', 1), mode: 'DCR' })]
-}
-
-/** @param deep the value with b² times the channels @param wide the one with b times the rows and columns */
-const squareAxes =
-  (deep: (c: NodeContext) => string, wide: (c: NodeContext) => string): AxisRule =>
-  (a) => {
-    const [x, y] = [deep(a), wide(a)]
-    const size = intOf(a.node, 'blocksize', 1)
-    const channels = a.dims(y)[1]!
-    const merged = mergedChannel(stringOf(a.node, 'mode', 'DCR'), channels, size ** 2)
-    a.join(at(x, 0), at(y, 0))
-    for (const c of range(0, channels))
-      for (const k of range(0, size ** 2)) a.joinAt({ ...at(x, 1), at: merged(c, k) }, { ...at(y, 1), at: c })
-    for (const axis of [2, 3])
-      for (const i of range(0, a.dims(y)[axis]!))
-        a.joinAt({ ...at(x, axis), at: Math.floor(i / size) }, { ...at(y, axis), at: i })
-  }
-
-const input = (c: NodeContext) => inputOf(c.node, 0)
-const output = (c: NodeContext) => outputOf(c.node, 0)
-
-// Triangles, and values made of shapes
+// Triangles and sequences
 
 /** y keeps a triangle of x and zeros the rest: so does the gradient. */
 const triluGradient: GradientRule = (g) => {
@@ -175,47 +122,6 @@ const triluAxes: AxisRule = (a) => {
   const rank = a.dims(x).length
   joinAxes(a, x, y, range(0, rank - 2))
   for (const value of [x, y]) freezeAxes(a, value, 'Trilu compares row and column numbers', [rank - 2, rank - 1])
-}
-
-/** The sizes go on into the graph as numbers, which would change with them. `start` and `end` name a part, from opset 15. */
-const shapeAxes: AxisRule = (a) => {
-  const x = inputOf(a.node, 0)
-  const read =
-    a.node.opType === 'Shape'
-      ? range(0, a.dims(x).length).slice(intOf(a.node, 'start', 0), intOf(a.node, 'end', undefined))
-      : undefined
-  for (const axis of a.dims(x).keys())
-    if (!read || read.includes(axis))
-      a.freeze(at(x, axis), `${a.node.opType} hands the size of the axis to other operators`)
-    else a.join(at(x, axis), at(x, axis))
-  freezeAxes(a, outputOf(a.node, 0), 'holds the sizes of axes')
-}
-
-/** Axes of made-up values: their sizes are written in the inputs. */
-const madeAxes: AxisRule = (a) => {
-  for (const value of [...a.node.inputs, ...a.node.outputs])
-    if (value) freezeAxes(a, value, `${a.node.opType} makes its output from given sizes`)
-}
-
-/** A constant shape is rewritten like Expand's; a computed one cannot be. */
-const constantOfShapeAxes: AxisRule = (a) => {
-  const [shape, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
-  if (!a.constant(shape)) return madeAxes(a)
-  freezeAxes(a, shape, 'holds the sizes of axes')
-  for (const axis of a.dims(y).keys()) a.join(at(y, axis), at(y, axis))
-}
-
-const resizeConstantOfShape: ResizeRule = (r) => {
-  const y = outputOf(r.node, 0)
-  const axes = [...r.dims(y).keys()]
-  if (axes.some((axis) => r.kept(at(y, axis))))
-    r.setConstant(
-      0,
-      int64(
-        [axes.length],
-        axes.map((axis) => newSize(r, y, axis)),
-      ),
-    )
 }
 
 /** y reverses the first lengths[n] elements of each sequence: doing it again puts them back. */
@@ -243,23 +149,11 @@ const reverseAxes: AxisRule = (a) => {
   for (const value of [x, y]) a.freeze(at(value, time), 'ReverseSequence reorders the axis')
 }
 
-const made: Operator = { gradient: stops, axes: madeAxes, macs: free }
-
-/** Operators that move, repeat or make elements by their place. */
+/** Operators that move, repeat or mask elements by their place. */
 export const shape = {
   Transpose: { gradient: transposeGradient, axes: transposeAxes, macs: free },
   Expand: { gradient: expandGradient, axes: expandAxes, macs: free, resize: resizeExpand },
   Tile: { gradient: tileGradient, axes: tileAxes, macs: free },
-  DepthToSpace: { gradient: depthToSpaceGradient, axes: squareAxes(input, output), macs: free },
-  SpaceToDepth: { gradient: spaceToDepthGradient, axes: squareAxes(output, input), macs: free },
   Trilu: { gradient: triluGradient, axes: triluAxes, macs: free },
   ReverseSequence: { gradient: reverseGradient, axes: reverseAxes, macs: free },
-  Shape: { gradient: stops, axes: shapeAxes, macs: free },
-  Size: { gradient: stops, axes: shapeAxes, macs: free },
-  ConstantOfShape: { gradient: stops, axes: constantOfShapeAxes, macs: free, resize: resizeConstantOfShape },
-  Constant: made,
-  Range: made,
-  EyeLike: made,
-  RandomNormal: made,
-  RandomUniform: made,
 } satisfies Record<string, Operator>

@@ -119,6 +119,9 @@ export const activationCases: readonly OperatorCase[] = [
   unary('Mish', smooth, {}, 18),
   unary('Gelu', smooth, {}, 20),
   { op: 'Gelu', name: 'tanh', inputs: { X: smooth }, attributes: { approximate: 'tanh' }, opset: 20 },
+  // The engine shrinks doubles in single precision.
+  { ...unary('Shrink', kinked), type: 'float32' },
+  { ...unary('Shrink', kinked, { lambd: 0.8, bias: 0.3 }), type: 'float32' },
   unary('Softplus'),
   unary('Softsign', kinked),
   unary('Tanh'),

@@ -1,0 +1,64 @@
+import { int64 } from '../base/index.ts'
+import { intOf } from '../onnx/index.ts'
+import { at, freezeAxes, inputOf, outputOf, range } from './helpers.ts'
+import { newSize } from './kept.ts'
+import { type AxisRule, free, type Operator, type ResizeRule, stops } from './types.ts'
+
+/** The sizes go on into the graph as numbers, which would change with them. `start` and `end` name a part, from opset 15. */
+const shapeAxes: AxisRule = (a) => {
+  const x = inputOf(a.node, 0)
+  const read =
+    a.node.opType === 'Shape'
+      ? range(0, a.dims(x).length).slice(intOf(a.node, 'start', 0), intOf(a.node, 'end', undefined))
+      : undefined
+  for (const axis of a.dims(x).keys())
+    if (!read || read.includes(axis))
+      a.freeze(at(x, axis), `${a.node.opType} hands the size of the axis to other operators`)
+    else a.join(at(x, axis), at(x, axis))
+  freezeAxes(a, outputOf(a.node, 0), 'holds the sizes of axes')
+}
+
+/** Axes of made-up values: their sizes are written in the inputs. */
+const madeAxes: AxisRule = (a) => {
+  for (const value of [...a.node.inputs, ...a.node.outputs])
+    if (value) freezeAxes(a, value, `${a.node.opType} makes its output from given sizes`)
+}
+
+/** A constant shape is rewritten like Expand's; a computed one cannot be. */
+const constantOfShapeAxes: AxisRule = (a) => {
+  const [shape, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
+  if (!a.constant(shape)) return madeAxes(a)
+  freezeAxes(a, shape, 'holds the sizes of axes')
+  for (const axis of a.dims(y).keys()) a.join(at(y, axis), at(y, axis))
+}
+
+const resizeConstantOfShape: ResizeRule = (r) => {
+  const y = outputOf(r.node, 0)
+  const axes = [...r.dims(y).keys()]
+  if (axes.some((axis) => r.kept(at(y, axis))))
+    r.setConstant(
+      0,
+      int64(
+        [axes.length],
+        axes.map((axis) => newSize(r, y, axis)),
+      ),
+    )
+}
+
+const fromSizes: Operator = { gradient: stops, axes: madeAxes, macs: free }
+
+/** Operators that turn sizes into values and values into sizes. */
+export const made = {
+  Shape: { gradient: stops, axes: shapeAxes, macs: free },
+  Size: { gradient: stops, axes: shapeAxes, macs: free },
+  ConstantOfShape: { gradient: stops, axes: constantOfShapeAxes, macs: free, resize: resizeConstantOfShape },
+  Constant: fromSizes,
+  Range: fromSizes,
+  EyeLike: fromSizes,
+  RandomNormal: fromSizes,
+  RandomUniform: fromSizes,
+  BlackmanWindow: fromSizes,
+  HammingWindow: fromSizes,
+  HannWindow: fromSizes,
+  MelWeightMatrix: fromSizes,
+} satisfies Record<string, Operator>
