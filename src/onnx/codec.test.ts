@@ -243,14 +243,14 @@ describe('a model', () => {
             deviceConfigurations: [{ configurationId: 'c', pipelineStage: 1 }],
             attribute: [
               { name: 'a', type: AttributeType.INT, i: 1n, docString: 'd' },
+              { name: 'p', type: AttributeType.TYPE_PROTO, tp: { denotation: 'd' } },
+              { name: 's', type: AttributeType.SPARSE_TENSOR, sparseTensor: { dims: [3n] } },
+              { name: 'r', type: AttributeType.FLOAT, refAttrName: 'outer' },
               {
                 name: 't',
                 type: AttributeType.TENSOR,
                 t: { name: 'tn', docString: 'd', dataType: 1, rawData: new Uint8Array(4) },
               },
-              { name: 'p', type: AttributeType.TYPE_PROTO, tp: { denotation: 'd' } },
-              { name: 's', type: AttributeType.SPARSE_TENSOR, sparseTensor: { dims: [3n] } },
-              { name: 'r', type: AttributeType.FLOAT, refAttrName: 'outer' },
             ],
           },
         ],
@@ -323,13 +323,18 @@ describe('a model', () => {
               value('is', { name: 'value_ints', type: AttributeType.INTS, ints: [] }),
               value('s', { name: 'value_string', type: AttributeType.STRING, s: text('a') }),
               value('ss', { name: 'value_strings', type: AttributeType.STRINGS, strings: [text('a'), text('b')] }),
+              value('new', {
+                name: 'value',
+                type: AttributeType.TENSOR,
+                t: { dims: [1n], dataType: 99, rawData: new Uint8Array(1) },
+              }),
               value('sparse', { name: 'sparse_value', type: AttributeType.SPARSE_TENSOR, sparseTensor: {} }),
             ],
           },
         ),
       ),
     )
-    expect(graph.nodes.map((node) => node.outputs[0])).toEqual(['sparse'])
+    expect(graph.nodes.map((node) => node.outputs[0])).toEqual(['new', 'sparse'])
     const shapes = Array.from(graph.initializers, ([name, { type, dims }]) => [name, type, dims])
     expect(shapes).toEqual([
       ['t', 'float32', [1]],
@@ -408,6 +413,7 @@ describe('a model', () => {
       /two initializers/,
     ],
     ['a node without operator', identity({}, { node: [{ input: ['x'], output: ['y'] }] }), /without an operator/],
+    ['an attribute without a name', identity({}, { node: [{ ...relu('x', 'y'), attribute: [{}] }] }), /without a name/],
     [
       'an attribute twice',
       identity({}, { node: [{ ...relu('x', 'y'), attribute: [{ name: 'a' }, { name: 'a' }] }] }),

@@ -1,4 +1,4 @@
-import { fromBinary } from '@bufbuild/protobuf'
+import { create, fromBinary } from '@bufbuild/protobuf'
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -16,12 +16,38 @@ import {
   ValueInfoProtoSchema,
 } from 'onnx-buf'
 import { bytesOf, type ErrorPlace, FormatError, messageOf, type Tensor } from '../base/index.ts'
-import { dataTypeOf, type ExternalReader, messageIn, readTensor, remainder, wholeNumber } from './tensorproto.ts'
+import { dataTypeOf, type ExternalReader, messageIn, readTensor, remainderOf, wholeNumber } from './tensorproto.ts'
 import type { Attribute, Dimension, Graph, Model, Node, ValueInfo } from './types.ts'
 import { checkWire } from './wire.ts'
 
 /** What reading needs to know at every level. */
 type Context = { readonly place: ErrorPlace; readonly external: ExternalReader | undefined }
+
+// What each kind of message may hold beside what is read from it.
+const modelRemainder = remainderOf(ModelProtoSchema, [
+  'irVersion',
+  'opsetImport',
+  'producerName',
+  'graph',
+  'metadataProps',
+])
+const graphRemainder = remainderOf(GraphProtoSchema, ['name', 'input', 'output', 'valueInfo', 'node', 'initializer'])
+const nodeRemainder = remainderOf(NodeProtoSchema, ['name', 'opType', 'domain', 'input', 'output', 'attribute'])
+const attributeRemainder = remainderOf(AttributeProtoSchema, [
+  'name',
+  'type',
+  'f',
+  'i',
+  's',
+  'g',
+  'floats',
+  'ints',
+  'strings',
+  'graphs',
+])
+const valueRemainder = remainderOf(ValueInfoProtoSchema, ['name'])
+const tensorRemainder = remainderOf(TensorProtoSchema, [])
+const namedRemainder = remainderOf(TensorProtoSchema, ['name'])
 
 /** The model as the file says it, nothing lifted or checked beyond each message by itself. */
 export const modelFrom = (file: Uint8Array, context: Context): Model => {
@@ -48,13 +74,7 @@ export const modelFrom = (file: Uint8Array, context: Context): Model => {
     metadata: new Map(proto.metadataProps.map(({ key, value }) => [key, value])),
   }
   separateDefaults(model)
-  const extra = remainder(ModelProtoSchema, proto, [
-    'irVersion',
-    'opsetImport',
-    'producerName',
-    'graph',
-    'metadataProps',
-  ])
+  const extra = modelRemainder(proto)
   if (extra) model.extra = extra
   return model
 }
@@ -90,7 +110,7 @@ export const readGraph = (proto: GraphProto, context: Context): Graph => {
     if (initializers.has(tensor.name)) throw new FormatError('two initializers of one name', { place })
     const { name } = tensor
     initializers.set(name, readTensor(tensor, place, context.external))
-    if (remainder(TensorProtoSchema, tensor, ['name'])) kept.push(Object.assign(tensor, { name }))
+    if (namedRemainder(tensor)) kept.push(Object.assign(tensor, { name }))
   }
   const values = (list: ValueInfoProto[]) => list.map((value) => readValueInfo(value, context))
   const graph: Graph = {
@@ -101,8 +121,8 @@ export const readGraph = (proto: GraphProto, context: Context): Graph => {
     nodes: proto.node.map((node) => readNode(node, context)),
     initializers,
   }
-  const extra = remainder(GraphProtoSchema, proto, ['name', 'input', 'output', 'valueInfo', 'node', 'initializer'])
-  if (extra || kept.length > 0) graph.extra = Object.assign(proto, { initializer: kept })
+  const extra = graphRemainder(proto)
+  if (extra || kept.length > 0) graph.extra = Object.assign(extra ?? create(GraphProtoSchema), { initializer: kept })
   return graph
 }
 
@@ -113,12 +133,13 @@ export const readNode = (proto: NodeProto, context: Context): Node => {
   const attributes = new Map<string, Attribute>()
   for (const attribute of proto.attribute) {
     const key = attribute.name
+    if (key === '') throw new FormatError('an attribute without a name', { place })
     if (attributes.has(key)) throw new FormatError(`two attributes '${key}'`, { place })
     attributes.set(key, readAttribute(attribute, { ...context, place }))
   }
   const domain = domainOf(proto.domain)
   const node: Node = { name, opType, domain, inputs: proto.input, outputs: proto.output, attributes }
-  const extra = remainder(NodeProtoSchema, proto, ['name', 'opType', 'domain', 'input', 'output', 'attribute'])
+  const extra = nodeRemainder(proto)
   if (extra) node.extra = extra
   return node
 }
@@ -126,18 +147,7 @@ export const readNode = (proto: NodeProto, context: Context): Node => {
 export const readAttribute = (proto: AttributeProto, context: Context): Attribute => {
   const attribute = typedValue(proto, context)
   if (attribute.type === 'OPAQUE') return attribute
-  const extra = remainder(AttributeProtoSchema, proto, [
-    'name',
-    'type',
-    'f',
-    'i',
-    's',
-    'g',
-    'floats',
-    'ints',
-    'strings',
-    'graphs',
-  ])
+  const extra = attributeRemainder(proto)
   return extra ? { ...attribute, extra } : attribute
 }
 
@@ -145,7 +155,7 @@ export const readAttribute = (proto: AttributeProto, context: Context): Attribut
 const typedValue = (proto: AttributeProto, context: Context): Attribute => {
   const place = context.place
   const tensor = (of: TensorProto) => readTensor(of, place, context.external)
-  const isEmpty = (of: TensorProto) => remainder(TensorProtoSchema, of, []) === undefined
+  const isEmpty = (of: TensorProto) => tensorRemainder(of) === undefined
   if (proto.refAttrName !== '') return { type: 'OPAQUE', value: proto }
   switch (proto.type === AttributeType.UNDEFINED ? impliedType(proto) : proto.type) {
     case AttributeType.FLOAT:
@@ -207,7 +217,7 @@ export const readValueInfo = (proto: ValueInfoProto, context: Context): ValueInf
     if (tensor.shape) value.dims = tensor.shape.dim.map((dim, axis) => readDimension(dim, { ...place, axis }))
     simplifyType(proto)
   }
-  const extra = remainder(ValueInfoProtoSchema, proto, ['name'])
+  const extra = valueRemainder(proto)
   if (extra) value.extra = extra
   return value
 }

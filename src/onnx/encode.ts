@@ -1,4 +1,4 @@
-import { clearField, create, type DescMessage, type MessageShape, toBinary } from '@bufbuild/protobuf'
+import { create, type DescMessage, type MessageShape, toBinary } from '@bufbuild/protobuf'
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -77,21 +77,28 @@ export const graphChunks = (graph: Graph, place: Placement = inside, defaults: r
   ])
 }
 
+/** Attributes that hold no tensor or graph go into the node's own message, the others after it in pieces. */
 export const nodeChunks = (node: Node, place: Placement = inside): Chunks => {
   const { name, opType, domain, inputs, outputs, attributes, extra } = node
+  const light: AttributeProto[] = []
+  const heavy: Chunks[] = []
   try {
-    return joined([
-      head(NodeProtoSchema, extra, {
-        input: inputs,
-        output: outputs,
-        opType,
-        ...(name ? { name } : {}),
-        ...(domain ? { domain } : {}),
-      }),
-      ...Array.from(attributes, ([key, value]) =>
-        lengthDelimited(NodeProtoSchema.field.attribute.number, attributeChunks(key, value, place)),
-      ),
-    ])
+    for (const [key, attribute] of attributes) {
+      const proto = attributeProto(key, attribute)
+      const contents = contentsOf(attribute, place)
+      if (!contents) light.push(proto)
+      else heavy.push(joined([chunk(toBinary(AttributeProtoSchema, proto)), ...contents]))
+    }
+    const start = head(NodeProtoSchema, extra, {
+      input: inputs,
+      output: outputs,
+      opType,
+      attribute: light,
+      ...(name ? { name } : {}),
+      ...(domain ? { domain } : {}),
+    })
+    const { number } = NodeProtoSchema.field.attribute
+    return joined([start, ...heavy.map((each) => lengthDelimited(number, each))])
   } catch (error) {
     if (error instanceof EspalierError) throw error
     throw new EspalierError(`cannot be written: ${messageOf(error)}`, {
@@ -101,46 +108,54 @@ export const nodeChunks = (node: Node, place: Placement = inside): Chunks => {
   }
 }
 
-const attributeChunks = (name: string, attribute: Attribute, place: Placement): Chunks => {
-  if (attribute.type === 'OPAQUE') return head(AttributeProtoSchema, attribute.value, { name })
-  const kept = messageIn(AttributeProtoSchema, attribute.extra)
-  const { t, g, tensors, graphs } = AttributeProtoSchema.field
-  const start = (fields: Partial<AttributeProto>) => {
-    const proto = Object.assign(
-      create(AttributeProtoSchema),
-      kept,
-      { name, type: AttributeType[attribute.type] },
-      fields,
-    )
-    clearField(proto, t)
-    return chunk(toBinary(AttributeProtoSchema, proto))
-  }
+/** An attribute without the tensors and graphs it may hold. */
+const attributeProto = (name: string, attribute: Attribute): AttributeProto => {
+  const kept = messageIn(AttributeProtoSchema, attribute.type === 'OPAQUE' ? attribute.value : attribute.extra)
+  const proto = Object.assign(create(AttributeProtoSchema), kept, { name })
+  if (attribute.type === 'OPAQUE') return proto
+  proto.type = AttributeType[attribute.type]
   switch (attribute.type) {
     case 'FLOAT':
-      return start({ f: attribute.value })
+      proto.f = attribute.value
+      break
     case 'INT':
-      return start({ i: attribute.value })
+      proto.i = attribute.value
+      break
     case 'STRING':
-      return start({ s: Uint8Array.from(attribute.value) })
+      proto.s = Uint8Array.from(attribute.value)
+      break
     case 'FLOATS':
-      return start({ floats: [...attribute.value] })
+      proto.floats = [...attribute.value]
+      break
     case 'INTS':
-      return start({ ints: [...attribute.value] })
+      proto.ints = [...attribute.value]
+      break
     case 'STRINGS':
-      return start({ strings: attribute.value.map((text) => Uint8Array.from(text)) })
+      proto.strings = attribute.value.map((text) => Uint8Array.from(text))
+      break
+    default:
+      // What was kept of tensors is written with them.
+      delete proto.t
+      proto.tensors = []
+  }
+  return proto
+}
+
+/** The fields with an attribute's tensors or graphs; undefined for kinds that hold none. */
+const contentsOf = (attribute: Attribute, place: Placement): Chunks[] | undefined => {
+  const kept = messageIn(AttributeProtoSchema, attribute.extra)
+  const { t, g, tensors, graphs } = AttributeProtoSchema.field
+  switch (attribute.type) {
     case 'TENSOR':
-      return joined([start({}), lengthDelimited(t.number, writeTensor(attribute.value, kept?.t))])
-    case 'TENSORS': {
-      const each = attribute.value.map((tensor, i) => writeTensor(tensor, kept?.tensors[i]))
-      return joined([start({ tensors: [] }), ...each.map((chunks) => lengthDelimited(tensors.number, chunks))])
-    }
+      return [lengthDelimited(t.number, writeTensor(attribute.value, kept?.t))]
+    case 'TENSORS':
+      return attribute.value.map((tensor, i) => lengthDelimited(tensors.number, writeTensor(tensor, kept?.tensors[i])))
     case 'GRAPH':
-      return joined([start({}), lengthDelimited(g.number, graphChunks(attribute.value, place))])
+      return [lengthDelimited(g.number, graphChunks(attribute.value, place))]
     case 'GRAPHS':
-      return joined([
-        start({}),
-        ...attribute.value.map((graph) => lengthDelimited(graphs.number, graphChunks(graph, place))),
-      ])
+      return attribute.value.map((graph) => lengthDelimited(graphs.number, graphChunks(graph, place)))
+    default:
+      return undefined
   }
 }
 

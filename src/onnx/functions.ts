@@ -12,7 +12,7 @@ import { GraphBuilder } from './builder.ts'
 import { domainOf, readAttribute, readNode } from './decode.ts'
 import { copyAttribute, copyNode, liftConstants } from './graph.ts'
 import { makeNode, nodeLabel, subgraphsOf } from './node.ts'
-import { messageIn, remainder } from './tensorproto.ts'
+import { messageIn, remainderOf } from './tensorproto.ts'
 import type { Attribute, Graph, Model, Node } from './types.ts'
 
 /** A model's own operator: what stands for a call of it. */
@@ -27,6 +27,8 @@ type LocalFunction = {
 /** Nodes that inlining may make; calls within calls multiply, so a small file could ask for any number. */
 const maxNodes = 1_000_000
 const maxCalls = 100
+
+const withoutFunctions = remainderOf(ModelProtoSchema, ['functions'])
 
 const keyOf = (domain: string, name: string, overload: string) => JSON.stringify([domain, name, overload])
 
@@ -54,7 +56,7 @@ export const inlineFunctions = (model: Model): void => {
   liftConstants(model.graph)
   const extra = messageIn(ModelProtoSchema, model.extra)
   if (extra) {
-    const rest = remainder(ModelProtoSchema, clone(ModelProtoSchema, extra), ['functions'])
+    const rest = withoutFunctions(clone(ModelProtoSchema, extra))
     if (rest) model.extra = rest
     else delete model.extra
   }

@@ -89,6 +89,11 @@ const elaborate = (): Uint8Array =>
             output: ['c'],
             attribute: [{ name: 'value_ints', type: AttributeType.INTS, ints: [1n, 2n, 3n] }],
           },
+          {
+            opType: 'Constant',
+            output: ['d'],
+            attribute: [{ name: 'value', type: AttributeType.TENSOR, t: { dims: [1n], dataType: 1, floatData: [1] } }],
+          },
           { opType: 'f', domain: 'own', input: ['x'], output: ['y'], docString: 'call' },
         ],
       },
@@ -104,6 +109,12 @@ const readOrRefused = (bytes: Uint8Array): Model | undefined => {
     expect(error.message).toMatch(/^file 'bad.onnx'/)
     return undefined
   }
+}
+
+/** Milliseconds of work so far, which unlike the clock do not count what else the machine does. */
+const cpuTime = (): number => {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
 }
 
 const huge = [0xff, 0xff, 0xff, 0xff, 0x07]
@@ -160,11 +171,11 @@ describe('a damaged or hostile file', () => {
     for (let i = 0; i < 2400; i++) {
       const base = bases[i % bases.length]!
       const bytes = mutations[r.below(mutations.length)]!(base, r, bases[r.below(bases.length)]!)
-      const start = performance.now()
+      const start = cpuTime()
       const model = readOrRefused(bytes)
       if (model) deepStrictEqual(decodeModel(encodeModel(model)), model, `mutation ${i}`)
       else refused++
-      slowest = Math.max(slowest, performance.now() - start)
+      slowest = Math.max(slowest, cpuTime() - start)
     }
     // Both must happen: many flips land in weights and names and do no harm.
     expect(refused).toBeGreaterThan(1000)
@@ -197,17 +208,17 @@ describe('a damaged or hostile file', () => {
     ['graphs within graphs', nested(1000), /nested deeper than 100 levels/],
     ['groups within groups', repeated(100_000, 0xa3, 0x06), /nested deeper than 100 levels/],
     ['a group without an end', new Uint8Array([0xa3, 0x06]), /a group at byte 2 has no end/],
-    ['millions of empty nodes', field(7, repeated(5_000_000, 0x0a, 0)), /more than 4000000 messages/],
-    ['millions of unknown fields', repeated(5_000_000, 0xa0, 0x06, 0), /more than 4000000 unknown fields/],
+    ['millions of empty nodes', field(7, repeated(4_000_001, 0x0a, 0)), /more than 4000000 messages/],
+    ['millions of unknown fields', repeated(4_000_001, 0xa0, 0x06, 0), /more than 4000000 unknown fields/],
     ['a list ending within a number', field(7, field(5, field(4, new Uint8Array(7)))), /ends within a number/],
     ['a field of another kind', new Uint8Array([0x38, 1]), /ModelProto.graph at byte 0 has the form of another kind/],
   ]
   it.each(hostile)('is refused: %s', (_, bytes, message) => {
-    const start = performance.now()
+    const start = cpuTime()
     const read = () => decodeModel(bytes, { file: 'bad.onnx' })
     expect(read).toThrow(FormatError)
     expect(read).toThrow(message)
-    expect(performance.now() - start).toBeLessThan(5000)
+    expect(cpuTime() - start).toBeLessThan(5000)
   })
 
   it('as deep as allowed is read', () => {

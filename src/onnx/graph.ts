@@ -115,7 +115,8 @@ export const constantOf = (node: Node): Tensor | undefined => {
   const none = new Uint8Array(0)
   switch (attribute.type) {
     case 'TENSOR':
-      return attribute.value
+      // The number of an element type newer than this library stands in the attribute's `extra`, so the node stays.
+      return attribute.value.type === 'undefined' ? undefined : attribute.value
     case 'FLOAT':
       return float32([], [attribute.value])
     case 'FLOATS':

@@ -42,15 +42,21 @@ function isDataType(name: string): name is DataType {
 /** The element type of ONNX's number; undefined for a number no version up to 1.20 has. */
 export const dataTypeOf = (number: number): DataType | undefined => typesByNumber.get(number)
 
-/** What is left of a message once the named fields are taken out of it, or undefined when nothing is. In place. */
-export const remainder = <D extends DescMessage>(
+/**
+ * Makes what takes the named fields out of a message of one type: the message with all others left, or undefined when
+ * there are none. In place; a message with nothing left is not touched.
+ */
+export const remainderOf = <D extends DescMessage>(
   schema: D,
-  message: MessageShape<D>,
   taken: readonly (keyof D['field'] & string)[],
-): MessageShape<D> | undefined => {
-  for (const name of taken) clearField(message, schema.field[name]!)
-  const full = message.$unknown !== undefined || schema.fields.some((field) => isFieldSet(message, field))
-  return full ? message : undefined
+): ((message: MessageShape<D>) => MessageShape<D> | undefined) => {
+  const takenFields = new Set(taken.map((name) => schema.field[name]!))
+  const others = schema.fields.filter((field) => !takenFields.has(field))
+  return (message) => {
+    if (message.$unknown === undefined && !others.some((field) => isFieldSet(message, field))) return undefined
+    for (const field of takenFields) clearField(message, field)
+    return message
+  }
 }
 
 /** `extra` as a message of the given type, where it is one. */
@@ -88,7 +94,8 @@ export const readTensor = (proto: TensorProto, place: ErrorPlace, external?: Ext
     type === 'string'
       ? { type, dims, bytes: new Uint8Array(0), strings: stringsOf(proto, count, place) }
       : { type: type ?? 'undefined', dims, bytes: contentsOf(proto, type, count, place, external) }
-  remainder(TensorProtoSchema, proto, [...contentFields, ...(type ? (['dataType'] as const) : [])])
+  for (const name of contentFields) clearField(proto, TensorProtoSchema.field[name])
+  if (type) clearField(proto, TensorProtoSchema.field.dataType)
   return tensor
 }
 
