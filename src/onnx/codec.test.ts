@@ -246,6 +246,7 @@ describe('a model', () => {
               { name: 'p', type: AttributeType.TYPE_PROTO, tp: { denotation: 'd' } },
               { name: 's', type: AttributeType.SPARSE_TENSOR, sparseTensor: { dims: [3n] } },
               { name: 'r', type: AttributeType.FLOAT, refAttrName: 'outer' },
+              { name: 'stray', type: AttributeType.TENSORS, t: { dataType: 1, rawData: new Uint8Array(4) } },
               {
                 name: 't',
                 type: AttributeType.TENSOR,

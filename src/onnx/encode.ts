@@ -133,9 +133,11 @@ const attributeProto = (name: string, attribute: Attribute): AttributeProto => {
     case 'STRINGS':
       proto.strings = attribute.value.map((text) => Uint8Array.from(text))
       break
-    default:
-      // What was kept of tensors is written with them.
+    // What was kept of tensors is written with them.
+    case 'TENSOR':
       delete proto.t
+      break
+    case 'TENSORS':
       proto.tensors = []
   }
   return proto
