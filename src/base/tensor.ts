@@ -107,9 +107,9 @@ const checked = (tensor: Tensor): Tensor => {
   return tensor
 }
 
-/** `bytes` as a view of `width`-byte elements: in place when aligned, else over a copy. */
+/** `bytes` as a view of `width`-byte elements: in place when aligned, else over a copy (a Node Buffer's `slice` is none). */
 const aligned = (bytes: Uint8Array, width: number): View =>
-  bytes.byteOffset % width === 0 ? bytes : bytesOf(bytes.slice())
+  bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes)
 
 const expectType = (tensor: Tensor, type: DataType) => {
   if (tensor.type !== type) throw new EspalierError(`expected a ${type} tensor and got ${tensor.type}`)

@@ -5,6 +5,7 @@
 export const compats = {
   'radam-ascends':
     'below its threshold RAdam climbs the loss: kozistr Ranger with degenerated_to_sgd off lacks a guard against its step size of −1',
+  'radam-never-adapts': 'a β₂ with which RAdam can never adapt is accepted, and it only averages: all published code',
   'decay-times-step-size':
     'weight decay is multiplied by the adaptive step size too, 20 times lr·λ at step 1 and 0.0075 times at step 6 (β₁ 0.95): ranger2020.py, GC repository',
   'decay-only-when-moving': 'no weight decay in steps RAdam skips: LiyuanLucasLiu/RAdam',

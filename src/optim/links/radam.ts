@@ -51,7 +51,7 @@ export const radamScaling = (options: RadamScalingOptions = {}): Link<Moments> =
       remedy: 'give 4 (the paper) or more',
     })
   const limit = 2 / (1 - beta2) - 1
-  if (!(limit > threshold))
+  if (!(limit > threshold) && !has(options, 'radam-never-adapts'))
     throw new UsageError(
       `with β₂ = ${beta2} RAdam's window never exceeds ${limit.toFixed(2)}, below its threshold ${threshold}`,
       {

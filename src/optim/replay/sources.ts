@@ -72,7 +72,7 @@ const rangerCommon = (o: OptionReader) => ({
 /** lessw2020's ranger.py, which never looks at its use_gc. */
 const rangerPy = (o: OptionReader): Recipe => {
   o.ignore('use_gc')
-  return ranger({ ...rangerCommon(o), gc: 'gradient' })
+  return ranger({ ...rangerCommon(o), gc: 'gradient', compat: 'radam-never-adapts' })
 }
 
 /** lessw2020's ranger2020.py and the same code in the GC repository, which differ in their defaults. */
@@ -82,7 +82,7 @@ const ranger2020 = (o: OptionReader, useGc: boolean, gcLoc: boolean): Recipe => 
   return ranger({
     ...rangerCommon(o),
     gc: use && (first ? 'gradient' : 'update'),
-    compat: ['decay-times-step-size', 'decay-is-centralized', 'warm-up-overwrites-momentum'],
+    compat: ['radam-never-adapts', 'decay-times-step-size', 'decay-is-centralized', 'warm-up-overwrites-momentum'],
   })
 }
 
@@ -94,7 +94,7 @@ const radamPy = (o: OptionReader): Recipe =>
     eps: o.number('eps', 1e-8),
     weightDecay: o.number('weight_decay', 0),
     warmup: o.flag('degenerated_to_sgd', false) ? 'sgd' : 'skip',
-    compat: 'decay-only-when-moving',
+    compat: ['radam-never-adapts', 'decay-only-when-moving'],
   })
 
 /** michaelrzhang's lookahead_pytorch.py over a torch optimizer; its pull-back reaches only SGD's momentum. */

@@ -25,14 +25,16 @@ export const torchOptimizers: Record<string, (o: OptionReader) => Recipe> = {
     }),
   Adam: (o) => adam({ ...common(o, 1e-3), ...moments(o), amsgrad: o.flag('amsgrad', false) }),
   AdamW: (o) => adamw({ ...common(o, 1e-3, 0.01), ...moments(o), amsgrad: o.flag('amsgrad', false) }),
-  RAdam: (o) => radam({ ...common(o, 1e-3), ...moments(o), inclusive: false, decay: 'l2' }),
+  RAdam: (o) =>
+    radam({ ...common(o, 1e-3), ...moments(o), inclusive: false, decay: 'l2', compat: 'radam-never-adapts' }),
   NAdam: (o) =>
     nadam({
       ...common(o, 2e-3),
       ...moments(o),
       momentumDecay: o.number('momentum_decay', 4e-3),
       decay: 'l2',
-      compat: 'nadam-mu-twice',
+      // Only the loop over single tensors has the defect.
+      ...(!o.flag('foreach', false) && { compat: 'nadam-mu-twice' as const }),
     }),
   Adamax: (o) => adamax({ ...common(o, 2e-3), ...moments(o) }),
   Adagrad: (o) =>
