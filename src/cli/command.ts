@@ -1,4 +1,4 @@
-import { UsageError } from '../base/index.ts'
+import { type ErrorPlace, EspalierError, UsageError } from '../base/index.ts'
 import type { Console } from './console.ts'
 import { type Options, optionLines, type Parsed, parseOptions } from './options.ts'
 
@@ -12,6 +12,16 @@ export type Command = {
   readonly options: Options
   /** @returns the document that `--json` prints. */
   run(args: readonly string[], console: Console): Promise<unknown>
+}
+
+/** The answer is no: what was checked does not hold. The command fails, and `--json` prints the figures all the same. */
+export class Rejection extends EspalierError {
+  readonly document: unknown
+
+  constructor(what: string, options: { place: ErrorPlace; remedy?: string; document: unknown }) {
+    super(what, options)
+    this.document = options.document
+  }
 }
 
 type Definition<O extends Options> = {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
+import { createRequire } from 'node:module'
 import { messageOf, UsageError } from '../base/index.ts'
-import { type Command, helpText } from './command.ts'
+import { type Command, helpText, Rejection } from './command.ts'
 import { commands } from './commands/index.ts'
 import { makeConsole } from './console.ts'
 
@@ -23,12 +24,19 @@ const find = (name: string): Command => {
   })
 }
 
+const oneLine = (text: string): string => text.trim().replace(/\s*[\r\n]\s*/g, ' ')
+
 /** Runs one command line; 0 done, 1 failed, 2 wrong usage. */
 const main = async (argv: readonly string[]): Promise<number> => {
   const [name = '', ...args] = argv
   if (name === '' || name === '--help' || name === 'help') {
     process.stdout.write(`${overview()}\n`)
     return name === '' ? 2 : 0
+  }
+  if (name === '--version') {
+    const { version }: { version: string } = createRequire(import.meta.url)('../../package.json')
+    process.stdout.write(`${version}\n`)
+    return 0
   }
   const json = args.includes('--json')
   const console = makeConsole(json)
@@ -44,7 +52,8 @@ const main = async (argv: readonly string[]): Promise<number> => {
     return 0
   } catch (error) {
     console.clear()
-    process.stderr.write(`espalier: ${messageOf(error).split('\n')[0]}\n`)
+    if (json && error instanceof Rejection) process.stdout.write(`${JSON.stringify(error.document, null, 2)}\n`)
+    process.stderr.write(`espalier: ${oneLine(messageOf(error))}\n`)
     if (process.env.ESPALIER_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`)
     return error instanceof UsageError ? 2 : 1
   }

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { UsageError } from '../base/index.ts'
 import { kindOfFile, readBytes } from '../formats/file.ts'
@@ -18,16 +19,19 @@ export type NamedModel = {
 export const loadModel = async (name: string, seed = 0): Promise<NamedModel> => {
   const network = Object.hasOwn(networks, name) ? networks[name] : undefined
   if (network) return { model: network.build({ seed }), name }
+  if ((await stat(name).catch(() => undefined)) === undefined)
+    throw new UsageError(`there is no file or network '${name}'`, {
+      remedy: `give an ONNX file or one of ${Object.keys(networks).join(', ')}`,
+    })
   return loadModelFile(name)
 }
 
-/** An ONNX file with what a plan records of it. */
+/**
+ * An ONNX file with what a plan records of it.
+ * @throws EspalierError when there is none; UsageError when it is of another kind; FormatError when it is damaged
+ */
 export const loadModelFile = async (path: string): Promise<NamedModel & { source: PlanSource }> => {
-  const kind = await kindOfFile(path).catch(() => {
-    throw new UsageError(`there is no file or network '${path}'`, {
-      remedy: `give an ONNX file or one of ${Object.keys(networks).join(', ')}`,
-    })
-  })
+  const kind = await kindOfFile(path)
   if (kind && kind !== 'onnx')
     throw new UsageError(`'${path}' is ${kind} where an ONNX file is expected`, { remedy: 'export the model to ONNX' })
   const model = await readModel(path)

@@ -66,7 +66,8 @@ const tryParse = (args: readonly string[], options: NonNullable<Parameters<typeo
   try {
     return parseArgs({ args: [...args], options: options ?? {}, allowPositionals: true, strict: true })
   } catch (error) {
-    throw new UsageError(messageOf(error).split('. ')[0]!.replace(/\.$/, ''), {
+    // Node says what is wrong first and guesses at the reason in further sentences.
+    throw new UsageError(messageOf(error).split(/\.\s/)[0]!.replace(/\.$/, ''), {
       remedy: 'see --help for the flags there are',
     })
   }

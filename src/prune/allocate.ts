@@ -4,7 +4,7 @@ import { type Cost, costEvaluator } from './cost.ts'
 import type { Criterion, Normalization, Reduction } from './importance/index.ts'
 import { groupsNamed, namesGroup } from './patterns.ts'
 import { type Ranking, rankUnits } from './rank.ts'
-import { type RoundOptions, widthRule } from './round.ts'
+import { originalSize, type RoundOptions, widthRule } from './round.ts'
 import { searchTarget } from './search.ts'
 import type { Analysis, Group, OnPruneEvent } from './types.ts'
 
@@ -129,7 +129,7 @@ const keptBy = (pattern: string, analysis: Analysis, keepInputs: boolean): Group
 const fixedCounts = (
   analysis: Analysis,
   candidates: readonly Group[],
-  { keepBest = {}, ratios = {} }: AllocateOptions,
+  { keepBest = {}, ratios = {}, baseline }: AllocateOptions,
 ): Map<Group, number> => {
   const fixed = new Map<Group, number>()
   const settle = (pattern: string, removed: (group: Group) => number) => {
@@ -139,7 +139,10 @@ const fixedCounts = (
     for (const group of free) fixed.set(group, removed(group))
   }
   for (const [pattern, ratio] of Object.entries(ratios))
-    settle(pattern, (group) => Math.floor(ratio * group.size + 1e-9))
+    settle(pattern, (group) => {
+      const whole = originalSize(group, baseline)
+      return Math.max(Math.floor(ratio * whole + 1e-9) - (whole - group.size), 0)
+    })
   for (const [pattern, best] of Object.entries(keepBest)) settle(pattern, (group) => Math.max(group.size - best, 0))
   return fixed
 }

@@ -1,6 +1,7 @@
 import type { Model } from '../onnx/index.ts'
 import type { AllocateOptions } from './allocate.ts'
 import { type Criterion, scoreGroup } from './importance/index.ts'
+import { originalSize } from './round.ts'
 import type { Analysis, Group } from './types.ts'
 
 /** All units that compete, in the order they go. */
@@ -17,21 +18,22 @@ export type Ranking = {
   positionOf(ratio: number): number
 }
 
-type RankOptions = Pick<AllocateOptions, 'scope' | 'reduction' | 'normalize' | 'onEvent'> & {
+type RankOptions = Pick<AllocateOptions, 'scope' | 'reduction' | 'normalize' | 'baseline' | 'onEvent'> & {
   /** Groups whose number is settled already; they do not compete. */
   fixed: ReadonlySet<Group>
 }
 
 /**
  * Scores and orders. In every scope a unit gets one key, the ratio or threshold at which it goes:
- * local (rank + 1) ÷ group size, isomorphic the same within its class, global its score.
+ * local (rank + 1) ÷ group size, isomorphic the same within its class, global its score. Units that earlier rounds removed
+ * count as the first of the order.
  */
 export const rankUnits = (
   model: Model,
   analysis: Analysis,
   groups: readonly Group[],
   criterion: Criterion,
-  { scope = 'local', reduction = 'first', normalize, fixed, onEvent = () => {} }: RankOptions,
+  { scope = 'local', reduction = 'first', normalize, fixed, baseline, onEvent = () => {} }: RankOptions,
 ): Ranking => {
   const by = normalize ?? (scope === 'global' && !criterion.comparable ? 'mean' : 'none')
   const scores = groups.map((group, done) => {
@@ -44,11 +46,15 @@ export const rankUnits = (
 
   const competing = groups.map((_, g) => g).filter((g) => !fixed.has(groups[g]!))
   const classes = classesOf(scope, competing, groups)
+  const wholeOf = (members: readonly number[]) =>
+    members.reduce((sum, g) => sum + originalSize(groups[g]!, baseline), 0)
   const entries = classes.flatMap((members) => {
+    const whole = wholeOf(members)
     const ordered = members
       .flatMap((g) => worstFirst[g]!.map((unit, rank) => ({ group: g, rank, score: scores[g]![unit]! })))
       .sort((a, b) => a.score - b.score || a.group - b.group || a.rank - b.rank)
-    return ordered.map((entry, i) => ({ ...entry, key: scope === 'global' ? entry.score : (i + 1) / ordered.length }))
+    const gone = whole - ordered.length
+    return ordered.map((entry, i) => ({ ...entry, key: scope === 'global' ? entry.score : (gone + i + 1) / whole }))
   })
   entries.sort((a, b) => a.key - b.key || a.group - b.group || a.rank - b.rank)
 
@@ -62,7 +68,10 @@ export const rankUnits = (
       return counts
     },
     positionOf(ratio) {
-      if (scope === 'global') return Math.floor(ratio * entries.length + 1e-9)
+      if (scope === 'global') {
+        const whole = wholeOf(competing)
+        return Math.max(Math.floor(ratio * whole + 1e-9) - (whole - entries.length), 0)
+      }
       const after = entries.findIndex(({ key }) => key > ratio + 1e-9)
       return after < 0 ? entries.length : after
     },

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { open, readdir, readFile, rm } from 'node:fs/promises'
+import { type FileHandle, open, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { writeFileAtomic } from '../base/files.ts'
-import { FormatError, float32, float32Of, type Tensor, UsageError } from '../base/index.ts'
+import { EspalierError, FormatError, float32, float32Of, messageOf, type Tensor, UsageError } from '../base/index.ts'
 import type { BatchesState } from '../data/index.ts'
 import { readSafetensors, writeSafetensors } from '../formats/file.ts'
 import type { Model } from '../onnx/index.ts'
@@ -13,6 +13,8 @@ import type { TrainState } from './trainer.ts'
 export type Checkpoint = {
   readonly format: 'espalier-checkpoint/1'
   readonly step: number
+  /** The last loss on a training batch; null where it is no number. */
+  readonly loss: number | null
   /** The tensors' file, beside this one, and its SHA-256. */
   readonly tensors: string
   readonly sha256: string
@@ -25,6 +27,9 @@ export type Checkpoint = {
 export type Settings = { readonly [name: string]: string | number | boolean | null }
 
 const checkpointName = 'checkpoint.json'
+
+/** A file of tensors, or what a killed run left of one half written. */
+const tensorsName = /^checkpoint-\d+\.safetensors(\.\d+\.[0-9a-f]+\.tmp)?$/
 
 /**
  * Saves a run's state into a folder. The tensors are written first, under a name of their own, and `checkpoint.json` is
@@ -47,6 +52,7 @@ export const saveCheckpoint = async (
   const checkpoint: Checkpoint = {
     format: 'espalier-checkpoint/1',
     step: state.step,
+    loss: Number.isFinite(state.loss) ? state.loss : null,
     tensors: name,
     sha256: await sha256Of(join(folder, name)),
     batches: state.batches,
@@ -56,7 +62,7 @@ export const saveCheckpoint = async (
   const path = join(folder, checkpointName)
   await writeFileAtomic(path, `${JSON.stringify(checkpoint, null, 1)}\n`)
   for (const other of await readdir(folder))
-    if (/^checkpoint-\d+\.safetensors$/.test(other) && other !== name) await rm(join(folder, other), { force: true })
+    if (tensorsName.test(other) && other !== name) await rm(join(folder, other), { force: true })
   return path
 }
 
@@ -93,11 +99,14 @@ export const loadCheckpoint = async (folder: string, settings: Settings): Promis
     )
   return {
     step: saved.step,
+    loss: saved.loss ?? Number.NaN,
     batches: saved.batches,
     weights: new Map(withPrefix('weight:').map(([name, tensor]) => [name, float32Of(tensor)])),
     optimizer: { tensors: new Map(withPrefix('optimizer:')), scalars: saved.optimizer },
   }
 }
+
+const isRecord = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const parse = (text: string, path: string): Checkpoint => {
   try {
@@ -106,7 +115,8 @@ const parse = (text: string, path: string): Checkpoint => {
       saved.format === 'espalier-checkpoint/1' &&
       Number.isInteger(saved.step) &&
       saved.tensors === basename(saved.tensors) &&
-      typeof saved.settings === 'object'
+      [saved.batches, saved.optimizer, saved.optimizer.steps, saved.optimizer.links, saved.settings].every(isRecord) &&
+      Number.isInteger(saved.batches.position)
     if (whole) return saved
   } catch {
     // Said below, with the file's name.
@@ -118,17 +128,53 @@ const parse = (text: string, path: string): Checkpoint => {
 }
 
 /** A JSON-lines file that grows as a run goes: one object a line, each with its `step`. */
-export type Journal = { write(line: { readonly step: number }): Promise<void>; close(): Promise<void> }
+export type Journal = {
+  /** Puts a line behind those before it, without waiting. */
+  write(line: { readonly step: number }): void
+  /** Waits until every line is in the file. @throws EspalierError when one could not be written. */
+  flush(): Promise<void>
+  close(): Promise<void>
+}
 
-/** Opens a journal; lines past `step` are dropped, so that a resumed run does not tell them twice. */
-export const openJournal = async (path: string, step = 0): Promise<Journal> => {
-  const old = step > 0 ? await readFile(path, 'utf8').catch(() => '') : ''
-  const kept = old.split('\n').filter((line) => stepOf(line) <= step)
-  await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''))
-  const file = await open(path, 'a')
+/**
+ * A journal. The file is touched at the first line: those past `step` are dropped then, so that a resumed run does not
+ * tell them twice, and with step 0 all are.
+ */
+export const openJournal = (path: string, step = 0): Journal => {
+  let file: FileHandle | undefined
+  let waiting: string[] = []
+  let work: Promise<void> = Promise.resolve()
+  const start = async () => {
+    const old = step > 0 ? await readFile(path, 'utf8').catch(() => '') : ''
+    const kept = old.split('\n').filter((line) => stepOf(line) <= step)
+    await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''))
+    return open(path, 'a')
+  }
+  const drain = async () => {
+    file ??= await start()
+    const lines = waiting.join('')
+    waiting = []
+    await file.writeFile(lines).catch((error: unknown) => {
+      throw new EspalierError(`cannot write: ${messageOf(error)}`, {
+        place: { file: path },
+        remedy: 'check that the disk has room, then resume the run',
+        cause: error,
+      })
+    })
+  }
   return {
-    write: async (line) => void (await file.write(`${JSON.stringify(line)}\n`)),
-    close: () => file.close(),
+    write(line) {
+      // Lines that come while others are being written go together in the next write.
+      if (waiting.push(`${JSON.stringify(line)}\n`) > 1) return
+      work = work.then(drain)
+      // Said by the next flush.
+      work.catch(() => {})
+    },
+    flush: () => work,
+    async close() {
+      await work.catch(() => {})
+      await file?.close()
+    },
   }
 }
 

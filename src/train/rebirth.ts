@@ -1,3 +1,4 @@
+import { UsageError } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
 import {
   type Analysis,
@@ -38,16 +39,25 @@ export type Round = {
 
 /**
  * Prunes in rounds, each followed by retraining at a small rate (the article's steps 2 to 6). The share that stays is the
- * same in every round, so n rounds to a ratio r keep (1 − r)^(1/n) each time.
+ * same in every round, so n rounds to a ratio r keep (1 − r)^(1/n) each time. Shares are of the original's widths, and
+ * the last round leaves as many units as one round alone would.
  */
 export const rebirth = async (options: RebirthOptions): Promise<Round> => {
   const { steps = 1, retrain, judge } = options
+  if (!(Number.isInteger(steps) && steps >= 1))
+    throw new UsageError(`${steps} rounds make no sense`, { remedy: 'give a whole number of 1 or more' })
   const target = options.target && (await roundTargets(options.model, options.target, steps, options))
+  const { ratios = {} } = options
   let last: Round | undefined
   for (let round = 1; round <= steps; round++) {
     const before = last?.model ?? options.model
     const analysis = await analyzeModel(before, options)
-    const plan = planPruning(before, analysis, { ...options, ...(target && { target: target(round) }) })
+    const plan = planPruning(before, analysis, {
+      ...options,
+      ...(target && { target: target(round) }),
+      ratios: mapValues(ratios, (ratio) => shareAfter(ratio, round / steps)),
+      baseline: Object.fromEntries((last?.whole.groups ?? []).map(({ name, size }) => [name, size])),
+    })
     const pruned = applyPlan(before, plan, analysis, options.onEvent)
     const whole = last ? composePlans(last.whole, plan) : plan
     const done: Round = { round, steps, pruned, model: pruned, plan, whole, analysis }
@@ -58,14 +68,20 @@ export const rebirth = async (options: RebirthOptions): Promise<Round> => {
   return last!
 }
 
-/** The target of each round: a ratio of what is left, a cost on the way from the original's to the goal. */
+/** The share gone after a part of the way to `ratio`. */
+const shareAfter = (ratio: number, part: number): number => (part === 1 ? ratio : 1 - (1 - ratio) ** part)
+
+const mapValues = (table: Readonly<Record<string, number>>, change: (value: number) => number) =>
+  Object.fromEntries(Object.entries(table).map(([key, value]) => [key, change(value)]))
+
+/** The target of each round: a ratio, or a cost, on the way from the original to the goal. */
 const roundTargets = async (
   model: Model,
   target: Target,
   steps: number,
   options: PruneOptions,
 ): Promise<(round: number) => Target> => {
-  if ('ratio' in target) return () => ({ ratio: 1 - (1 - target.ratio) ** (1 / steps) })
+  if ('ratio' in target) return (round) => ({ ratio: shareAfter(target.ratio, round / steps) })
   const whole = await costOf(model, options)
   const towards = (asked: number, from: number) => {
     const goal = asked <= 1 ? asked * from : asked

@@ -46,6 +46,8 @@ export type TrainState = {
   readonly step: number
   /** Parameters and running statistics, by initializer. */
   readonly weights: ReadonlyMap<string, Float32Array>
+  /** The last loss on a training batch; NaN before the first step. */
+  readonly loss: number
   readonly optimizer: OptimizerState
   readonly batches: BatchesState
 }
@@ -62,7 +64,7 @@ export type TrainResult = {
 
 /**
  * Trains a model: batch by batch, gradients from the engine, weights moved by the optimizer.
- * @throws EspalierError naming the step and the last checkpoint when the loss is no longer finite.
+ * @throws EspalierError naming the step and the last checkpoint when the loss or a weight is no longer finite.
  */
 export const train = async (model: Model, options: TrainOptions): Promise<TrainResult> => {
   const { data, test, recipe, epochs, batch = 50, seed = 0, evaluateEvery = 50, evaluateSamples = 2000 } = options
@@ -98,8 +100,11 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
       for (const [name, values] of options.resume.weights) restoreWeights(engine, name, values)
     }
 
+    const resumed = options.resume
+    let loss = resumed?.loss ?? Number.NaN
     const stateNow = (): TrainState => ({
       step,
+      loss,
       weights: new Map([...engine.weights].map(([name, values]) => [name, values.slice()])),
       optimizer: stateOf(optimizer),
       batches: feed.state(),
@@ -107,8 +112,11 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
     const modelNow = () => withWeights(model, new Map([...engine.weights, ...(optimizer.evaluationWeights() ?? [])]))
     const epochNow = () => Math.floor((step - 1) / feed.perEpoch)
     const checkpointEvery = options.checkpointEvery ?? feed.perEpoch
-    let lastCheckpoint: string | undefined
+    let lastCheckpoint = resumed && `that of step ${resumed.step}, from which the run went on`
     const checkpoint = async () => {
+      // An infinite gradient spoils the weights a step before the loss shows it.
+      if (!allFinite(engine.weights.values()))
+        throw diverged(`the weights are no longer finite after step ${step}`, lastCheckpoint)
       if (!options.save) return
       lastCheckpoint = await options.save(stateNow())
       emit({ type: 'checkpoint', step, path: lastCheckpoint })
@@ -130,13 +138,12 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
       parameters: parameters.reduce((sum, p) => sum + sizeOf(p.dims), 0),
     })
     const clock = pace(steps - step)
-    let loss = Number.NaN
     while (step < steps && !options.signal?.aborted) {
       const next = feed.next()
       step++
       const lr = optimizer.rate()
       loss = (await engine.step(await engineBatch(next))).loss
-      if (!Number.isFinite(loss)) throw diverged(step, loss, lastCheckpoint)
+      if (!Number.isFinite(loss)) throw diverged(`the loss is ${loss} at step ${step}`, lastCheckpoint)
       telemetry = options.telemetryEvery ? step % options.telemetryEvery === 0 : false
       const moved = optimizer.step(engine.gradients, { consume: true })
       if (!moved.moved) emit({ type: 'skipped', step, reason: moved.reason })
@@ -145,7 +152,7 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
       if (step % checkpointEvery === 0 && step < steps) await checkpoint()
     }
     const last = await evaluateNow(loss)
-    await checkpoint()
+    if (step !== resumed?.step) await checkpoint()
     emit({ type: 'end', step, seconds: clock.seconds(), stopped: step < steps })
     return { model: modelNow(), state: stateNow(), loss, ...(last && { accuracy: last.accuracy }) }
   } finally {
@@ -172,8 +179,13 @@ const restoreWeights = (engine: Engine, name: string, values: Float32Array) => {
   weights.set(values)
 }
 
-const diverged = (step: number, loss: number, checkpoint: string | undefined) =>
-  new EspalierError(`the loss is ${loss} at step ${step}`, {
+const allFinite = (arrays: Iterable<Float32Array>): boolean => {
+  for (const array of arrays) for (const value of array) if (!Number.isFinite(value)) return false
+  return true
+}
+
+const diverged = (what: string, checkpoint: string | undefined) =>
+  new EspalierError(what, {
     remedy: `use a smaller learning rate or clip the gradients${
       checkpoint ? `; the last good checkpoint is ${checkpoint}` : ' (no checkpoint had been written yet)'
     }`,

@@ -1,3 +1,4 @@
+import { UsageError } from '../../base/index.ts'
 import {
   analyzeModel,
   criteria,
@@ -34,8 +35,14 @@ export const analyze = command({
     const { criterion, ratio, seed } = values
     const { model, source } = await loadModel(name, seed)
     const analysis = await analyzeModel(model, { runtime: nodeRuntime, seed })
+    const everyLayer = kernelStatistics(model)
+    for (const pattern of values.layer)
+      if (!everyLayer.some(({ layer }) => matches(pattern, layer)))
+        throw new UsageError(`--layer ${pattern} names no layer`, {
+          remedy: `there are ${everyLayer.map(({ layer }) => layer).join(', ')}`,
+        })
     const plan = planPruning(model, analysis, { criterion, seed, target: { ratio }, ...(source && { source }) })
-    const layers = kernelStatistics(model).filter(
+    const layers = everyLayer.filter(
       ({ layer }) => values.layer.length === 0 || values.layer.some((pattern) => matches(pattern, layer)),
     )
     for (const layer of layers) {

@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { byteLengthOf, sizeOf, type TensorType, UsageError } from '../../base/index.ts'
 import { kindOfFile, readNpy, readNpz, readSafetensors } from '../../formats/file.ts'
 import { readCheckpoint } from '../../formats/node.ts'
@@ -14,15 +16,28 @@ export const inspect = command({
   usage: 'FILE',
   positionals: ['FILE'],
   options: {},
-  async run({ positionals: [file = ''], console }) {
+  async run({ positionals: [path = ''], console }) {
+    const file = await checkpointIn(path)
     const kind = await kindOfFile(file)
-    if (kind === 'onnx') return inspectModel(file, console)
+    // A damaged model is none to the eye, and reading it says what is wrong.
+    if (kind === 'onnx' || (kind === undefined && file.endsWith('.onnx'))) return inspectModel(file, console)
     const variables = await variablesOf(file, kind)
     console.say(`${file}: ${kind}, ${variables.size} variables`)
     console.say()
     return { file, kind, ...sayVariables(variables, console) }
   },
 })
+
+/** A folder stands for the one TensorFlow checkpoint in it. */
+const checkpointIn = async (path: string): Promise<string> => {
+  const names = await readdir(path).catch(() => undefined)
+  if (!names) return path
+  const found = names.filter((name) => name.endsWith('.index'))
+  if (found.length === 1) return join(path, found[0]!.slice(0, -'.index'.length))
+  throw new UsageError(`'${path}' is a folder with ${found.length} TensorFlow checkpoints`, {
+    remedy: found.length > 1 ? `name one, such as ${join(path, found[0]!)}` : 'name a file',
+  })
+}
 
 const variablesOf = async (file: string, kind: string | undefined): Promise<ReadonlyMap<string, TensorType>> => {
   if (kind === 'tensorflow-checkpoint') return readCheckpoint(file)

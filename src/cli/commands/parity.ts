@@ -1,11 +1,11 @@
 import { gradientParity } from '../../autodiff/index.ts'
-import { EspalierError, UsageError } from '../../base/index.ts'
+import { UsageError } from '../../base/index.ts'
 import { readSafetensors, writeSafetensors } from '../../formats/file.ts'
 import { readModel } from '../../onnx/file.ts'
 import { decodeTrace, replay } from '../../optim/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { webRuntime } from '../../runtime/web.ts'
-import { command } from '../command.ts'
+import { command, Rejection } from '../command.ts'
 import { type Console, table } from '../console.ts'
 
 export const parity = command({
@@ -57,19 +57,22 @@ const gradients = async (
   if (found.parameters.some(({ vanishes }) => vanishes))
     console.say('* the reference is zero but for rounding: measured against the largest gradient')
   const worst = Math.max(...found.parameters.map(({ error }) => error))
+  const document = {
+    loss: found.loss,
+    recordedLoss: found.recordedLoss,
+    tolerance,
+    worst,
+    parameters: Object.fromEntries(found.parameters.map(({ name, error, vanishes }) => [name, { error, vanishes }])),
+  }
   if (!(worst <= tolerance))
-    throw new EspalierError(`the largest relative error is ${worst.toExponential(1)}, more than ${tolerance}`, {
+    throw new Rejection(`the largest relative error is ${worst.toExponential(1)}, more than ${tolerance}`, {
       place: { file: recorded },
+      document,
     })
   console.say(
     `all ${found.parameters.length} parameters within ${tolerance}: the largest error is ${worst.toExponential(1)}`,
   )
-  return {
-    loss: found.loss,
-    recordedLoss: found.recordedLoss,
-    worst,
-    parameters: Object.fromEntries(found.parameters.map(({ name, error, vanishes }) => [name, { error, vanishes }])),
-  }
+  return document
 }
 
 const optimizer = async ([file = '', ...more]: readonly string[], asked: number | undefined, console: Console) => {
@@ -89,10 +92,12 @@ const optimizer = async ([file = '', ...more]: readonly string[], asked: number 
     ),
   )
   console.say()
+  const document = { source: trace.source, options: trace.options, tolerance, ...found }
   if (!(found.worst <= tolerance))
-    throw new EspalierError(`the largest relative error is ${found.worst.toExponential(1)}, more than ${tolerance}`, {
+    throw new Rejection(`the largest relative error is ${found.worst.toExponential(1)}, more than ${tolerance}`, {
       place: { file },
+      document,
     })
   console.say(`every parameter within ${tolerance} at every one of ${trace.steps.length} steps`)
-  return { source: trace.source, options: trace.options, tolerance, ...found }
+  return document
 }

@@ -1,3 +1,5 @@
+import { realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { writeFileAtomic } from '../../base/files.ts'
 import { EspalierError, UsageError } from '../../base/index.ts'
 import { type Dataset, split } from '../../data/index.ts'
@@ -65,7 +67,7 @@ export const prune = command({
     approximate: { kind: 'flag', help: 'also where removing is not quite masking (LayerNorm)' },
     plan: { kind: 'text', value: 'FILE', help: 'writes which units went' },
     verify: { kind: 'flag', help: 'proves that masked original and pruned model give the same' },
-    'dry-run': { kind: 'flag', help: 'says what would go and writes nothing' },
+    'dry-run': { kind: 'flag', help: 'says what would go, without retraining, and writes nothing' },
     data: { kind: 'text', value: 'SPEC', help: 'what to retrain on; as in train' },
     retrain: {
       kind: 'number',
@@ -83,6 +85,7 @@ export const prune = command({
       throw new UsageError('--retrain needs --data', {
         remedy: 'give mnist, idx:DIR, images:DIR, npz:FILE, safetensors:FILE or csv:FILE',
       })
+    checkPaths({ MODEL: name, '--out': out, '--plan': values.plan })
     const { model, source } = await loadModelFile(name)
     const target = targetFrom(values)
     const options: PlanOptions = {
@@ -98,8 +101,20 @@ export const prune = command({
       ...(values['round-to'] !== undefined && { roundTo: values['round-to'] }),
       ...(values['max-ratio'] !== undefined && { maxRatio: values['max-ratio'] }),
     }
-    const data = retrain > 0 ? await splitsFor(model, values.data ?? '', seed) : undefined
-    const result = await roundsOf(model, { options, latency: values.latency, steps, retrain, data, values, console })
+    // What is trained in a dry run would be thrown away.
+    const epochs = values['dry-run'] ? 0 : retrain
+    const data = epochs > 0 ? await splitsFor(model, values.data ?? '', seed) : undefined
+    const teacher = values.teacher ? (await loadModelFile(values.teacher)).model : undefined
+    const result = await roundsOf(model, {
+      options,
+      latency: values.latency,
+      steps,
+      retrain: epochs,
+      data,
+      teacher,
+      values,
+      console,
+    })
     const { whole: plan, analysis } = result
     const before = await costOf(model, { runtime: nodeRuntime })
     const after = await costOf(result.model, { runtime: nodeRuntime })
@@ -135,16 +150,22 @@ type Work = {
   readonly steps: number
   readonly retrain: number
   readonly data: { train: Dataset; validation: Dataset } | undefined
+  readonly teacher: Model | undefined
   readonly values: TrainingValues
   readonly console: Console
 }
 
 /** Prunes in rounds, or in one go by the clock. */
 const roundsOf = async (model: Model, work: Work): Promise<Pick<Round, 'model' | 'whole' | 'analysis'>> => {
-  const { options, latency, steps, retrain, data, values, console } = work
+  const { options, latency, steps, retrain, data, teacher, values, console } = work
   const reborn = async (pruned: Model, label: string) => {
     if (!data || retrain === 0) return pruned
-    const { close, ...training } = trainingFrom(pruned, values, { data: data.train, epochs: retrain, lr: 3e-4 })
+    const { close, ...training } = trainingFrom(pruned, values, {
+      data: data.train,
+      epochs: retrain,
+      lr: 3e-4,
+      ...(teacher && { teacher }),
+    })
     console.say(label)
     try {
       return (await train(pruned, { ...training, test: data.validation, onEvent: showTraining(console, 'retraining') }))
@@ -196,6 +217,29 @@ const targetFrom = (values: {
   if (macs !== undefined) return { macs }
   if (params !== undefined) return { params }
   return bytes === undefined ? undefined : { bytes }
+}
+
+/** Paths that name one file would overwrite each other, and a plan without the model it is for proves nothing. */
+const checkPaths = (paths: Readonly<Record<string, string | undefined>>) => {
+  const seen = new Map<string, string>()
+  for (const [flag, path] of Object.entries(paths)) {
+    if (path === undefined) continue
+    const real = realPath(path)
+    const other = seen.get(real)
+    if (other)
+      throw new UsageError(`${other} and ${flag} are the same file '${path}'`, { remedy: `give ${flag} another name` })
+    seen.set(real, flag)
+  }
+}
+
+/** Where a path leads, links followed as far as the path exists. */
+const realPath = (path: string): string => {
+  try {
+    return realpathSync(path)
+  } catch {
+    const parent = dirname(resolve(path))
+    return parent === resolve(path) ? parent : join(realPath(parent), basename(path))
+  }
 }
 
 const scopeOf = (text: string) => (text === 'global' || text === 'isomorphic' ? text : 'local')

@@ -90,8 +90,8 @@ export const train = command({
     })
     const resume = values.resume ? await loadCheckpoint(out, settings) : undefined
     if (values.resume && !resume) console.say(`no checkpoint in ${out}: starting from the beginning`)
-    const journal = await openJournal(join(out, 'metrics.jsonl'), resume?.step)
-    const pending: Promise<void>[] = []
+    const done = resume?.step ?? 0
+    const journal = openJournal(join(out, 'metrics.jsonl'), done)
     const show = showTraining(console)
     console.say(
       `training ${grouped(training.trainable?.length ?? 0)} tensors of ${name}: ${training.trainable?.join(', ')}`,
@@ -99,8 +99,9 @@ export const train = command({
     try {
       const onEvent = (event: TrainEvent) => {
         show(event)
-        if (event.type === 'evaluation' || event.type === 'step' || event.type === 'skipped')
-          pending.push(journal.write(event))
+        // A run that was done already says its last evaluation again.
+        if ((event.type === 'evaluation' || event.type === 'step' || event.type === 'skipped') && event.step > done)
+          journal.write(event)
       }
       const result = await run(model, {
         ...training,
@@ -109,9 +110,14 @@ export const train = command({
         evaluateSamples: values['evaluate-samples'],
         ...(values['checkpoint-every'] && { checkpointEvery: values['checkpoint-every'] }),
         ...(resume && { resume }),
-        save: (state) => saveCheckpoint(out, state, model, settings),
+        save: async (state) => {
+          // The lines up to here first, or a kill in between would lose them.
+          await journal.flush()
+          return saveCheckpoint(out, state, model, settings)
+        },
         onEvent,
       })
+      await journal.flush()
       await writeModel(join(out, 'model.onnx'), result.model)
       const document = {
         model: join(out, 'model.onnx'),
@@ -129,7 +135,6 @@ export const train = command({
       )
       return document
     } finally {
-      await Promise.allSettled(pending)
       await journal.close()
       await close()
     }

@@ -3,7 +3,7 @@ import { EspalierError, UsageError } from '../../base/index.ts'
 import { readNpz } from '../../formats/file.ts'
 import { parsePlan, verifyPlan } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
-import { command } from '../command.ts'
+import { command, Rejection } from '../command.ts'
 import { table } from '../console.ts'
 import { loadModelFile } from '../models.ts'
 
@@ -48,12 +48,13 @@ export const verify = command({
     console.say()
     for (const { initializer, reason } of found.changed) console.say(`initializer ${initializer}: ${reason}`)
     if (!found.equal)
-      throw new EspalierError(
+      throw new Rejection(
         found.changed.length > 0
           ? `${found.changed.length} initializers are not what the plan says, such as '${found.changed[0]!.initializer}': ${found.changed[0]!.reason}`
           : `the outputs differ by ${found.difference.toExponential(1)}, more than ${tolerance}`,
         {
           place: { file: pruned },
+          document: found,
           remedy: 'compare with the file that the pruning itself wrote, before any retraining',
         },
       )
