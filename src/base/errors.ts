@@ -20,13 +20,19 @@ export class EspalierError extends Error {
     const place = options.place ?? {}
     const where = Object.entries(place)
       .filter(([, value]) => value !== undefined && value !== '')
-      .map(([key, value]) => `${key} ${typeof value === 'string' ? `'${value}'` : value}`)
+      .map(([key, value]) => `${key} ${typeof value === 'string' ? `'${oneLine(value, 200)}'` : value}`)
       .join(', ')
-    const message = `${where ? `${where}: ` : ''}${what}${options.remedy ? `; ${options.remedy}` : ''}`
+    const message = `${where ? `${where}: ` : ''}${oneLine(what, 1000)}${options.remedy ? `; ${oneLine(options.remedy, 1000)}` : ''}`
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.place = place
     this.remedy = options.remedy
   }
+}
+
+/** Names come from files, and a hostile one may hold line breaks, terminal codes or megabytes. */
+const oneLine = (text: string, longest: number): string => {
+  const plain = text.slice(0, longest).replace(/[\p{C}\u2028\u2029]+/gu, ' ')
+  return text.length > longest ? `${plain}…` : plain
 }
 
 /** A file that cannot be read as what it should be: truncated, damaged, or of another kind. */
