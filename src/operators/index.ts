@@ -24,6 +24,7 @@ import { softmaxes } from './softmax.ts'
 import type { Operator } from './types.ts'
 import { functions } from './unary.ts'
 
+export * from './signs.ts'
 export * from './types.ts'
 
 /** The operators' table: all this project knows about ONNX's operators, a row each. */

@@ -51,6 +51,31 @@ export const costEvaluator = (analysis: Analysis): ((removedRoots: Iterable<numb
   }
 }
 
+/**
+ * The share of the multiply–accumulates that pruning can lower: those of nodes that get cheaper when every group keeps one
+ * unit. `approximate` counts the groups touched on request too.
+ */
+export const prunableMacs = (analysis: Analysis, { approximate = false }: { approximate?: boolean } = {}): number => {
+  const { model, shapes, units } = analysis
+  const groups = analysis.groups.filter((group) => approximate || group.approximate === undefined)
+  const cut = new Cut(
+    units,
+    groups.flatMap(({ roots }) => [...roots.subarray(1)]),
+  )
+  const dims = (name: string) => cut.dims(name, shapes.get(name)?.dims ?? [])
+  const opset = opsetOf(model)
+  let [total, prunable] = [0, 0]
+  for (const node of model.graph.nodes) {
+    const row = operatorOf(node)
+    if (!row) continue
+    const context = contextOf(node, opset, analysis)
+    const macs = row.macs(context)
+    total += macs
+    if (row.macs({ ...context, dims }) < macs) prunable += macs
+  }
+  return total === 0 ? 0 : prunable / total
+}
+
 const sizes = (weights: readonly TensorType[]) => ({
   parameters: weights.reduce((total, weight) => total + (isFloating(weight) ? sizeOf(weight.dims) : 0), 0),
   bytes: weights.reduce((total, weight) => total + byteLengthOf(weight), 0),

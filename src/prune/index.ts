@@ -1,7 +1,7 @@
 export type { AllocateOptions, Allocation, Scope, Target } from './allocate.ts'
 export { type AnalyzeOptions, analyzeModel } from './analyze.ts'
 export type { Heads } from './choices.ts'
-export { type Cost, costOf } from './cost.ts'
+export { type Cost, costOf, prunableMacs } from './cost.ts'
 export { type SampleOptions, sampleInputs } from './feeds.ts'
 export * from './importance/index.ts'
 export { type LatencyTarget, planForLatency } from './latency.ts'

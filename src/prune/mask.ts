@@ -1,5 +1,5 @@
 import type { Tensor } from '../base/index.ts'
-import { copyModel, liftConstants, type Model } from '../onnx/index.ts'
+import { copyModel, type Graph, liftConstants, type Model } from '../onnx/index.ts'
 import { cutsOf } from './plan.ts'
 import { complementOf, zeroSlices } from './slice.ts'
 import type { Plan } from './types.ts'
@@ -28,13 +28,17 @@ export const maskModel = (original: Model, plan: Plan, pruned: Model): Model => 
       return copy
     })
   }
-  const multiplied = new Set(graph.nodes.flatMap((node) => (node.opType === 'Div' ? [node.inputs[0]!] : node.inputs)))
+  const multiplied = maskedNames(graph)
   for (const name of Object.keys(plan.slices)) {
     const tensor = graph.initializers.get(name)
     if (tensor && multiplied.has(name)) graph.initializers.set(name, maskTensor(tensor, plan, name))
   }
   return masked
 }
+
+/** Values read as anything but a divisor. */
+export const maskedNames = ({ nodes }: Graph): Set<string> =>
+  new Set(nodes.flatMap((node) => (node.opType === 'Div' ? node.inputs.slice(0, 1) : node.inputs)))
 
 /** A tensor with the slices its plan removes from `initializer` set to zero. */
 export const maskTensor = (tensor: Tensor, plan: Plan, initializer: string): Tensor => {

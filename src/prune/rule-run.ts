@@ -21,6 +21,12 @@ export type Use = {
   readonly side: 'output' | 'input' | 'constant'
 }
 
+/** Axes of a node's values that live and die together. */
+export type Tie = { readonly inputs: Place[]; readonly outputs: Place[] }
+
+/** An axis of the node's input or output at `position`. */
+export type Place = { readonly position: number; readonly slot: number }
+
 type DimsOf = (name: string) => readonly number[]
 
 /** One run of one rule: passes its statements on and notes which of the node's axes it tied to each other. */
@@ -93,6 +99,23 @@ export class RuleRun {
         const slot = this.#units.slot({ value, axis })
         if (!this.#linked.has(slot)) this.#units.freeze(slot, `${this.#where}: its rule says nothing of this axis`)
       })
+  }
+
+  /** The axes of the node's inputs and outputs, sorted into those the rule tied to each other. */
+  ties(dims: DimsOf): Tie[] {
+    const ties = new Map<number, Tie>()
+    const add = (side: 'inputs' | 'outputs') => {
+      for (const [position, value] of this.#node[side].entries())
+        for (const slot of this.#slots([value], dims))
+          for (const top of this.#topIfLinked(slot)) {
+            const tie = ties.get(top) ?? { inputs: [], outputs: [] }
+            tie[side].push({ position, slot })
+            ties.set(top, tie)
+          }
+    }
+    add('inputs')
+    add('outputs')
+    return [...ties.values()]
   }
 
   /** The axes of the node's constant inputs, as those of the initializers behind them, each on the side it is tied to. */

@@ -2,19 +2,27 @@ import { EspalierError } from '../base/index.ts'
 import { capturesOf, type Model, type Node, nodeLabel, opsetOf, subgraphsOf } from '../onnx/index.ts'
 import { type Operator, operatorOf } from '../operators/index.ts'
 import { type Choice, type Heads, settleChoices } from './choices.ts'
+import { freezeUnproven } from './exactness.ts'
 import { type KnownValues, RuleRun, type Use } from './rule-run.ts'
 import { shapeParts } from './shape-parts.ts'
 import { AxisUnits } from './units.ts'
 
+export type RuleOptions = {
+  heads?: Heads | undefined
+  /** Split initializers: the copy's name → the shared original's. */
+  copies?: ReadonlyMap<string, string>
+  onNode?: (done: number) => void
+}
+
 /**
  * Runs every node's axis rule over one union–find. The order does not matter: rules only state which indices live and die
  * together. Whatever no rule allows is frozen: graph inputs and outputs, operators without a rule, values a subgraph reads,
- * and axes a node's rule does not speak of.
+ * axes a node's rule does not speak of, and units that cannot be proven to be worth nothing when masked.
  */
 export const runAxisRules = (
   model: Model,
   values: KnownValues,
-  { heads = 'dimensions', onNode = () => {} }: { heads?: Heads | undefined; onNode?: (done: number) => void } = {},
+  { heads = 'dimensions', copies = new Map(), onNode = () => {} }: RuleOptions = {},
 ): { units: AxisUnits; uses: Use[] } => {
   const { graph } = model
   const dimsOf = (name: string): readonly number[] => {
@@ -71,7 +79,9 @@ export const runAxisRules = (
     })
   }
   settleChoices(units, choices, heads)
-  return { units, uses: usesOf(model, runs, dimsOf) }
+  const uses = usesOf(model, runs, dimsOf)
+  freezeUnproven(model, units, runs, { ...values, copies })
+  return { units, uses }
 }
 
 const operatorName = ({ domain, opType }: Node) => (domain ? `${domain}.${opType}` : opType)

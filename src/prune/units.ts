@@ -114,6 +114,11 @@ export class AxisUnits {
     if (this.#frozenSlot[slot] === 0) this.#freeze(slot, this.#reasonId(reason))
   }
 
+  /** The class may not go. The first reason given is kept. */
+  freezeClass(root: number, reason: string): void {
+    this.#frozen[root] ||= this.#reasonId(reason)
+  }
+
   /** Indices may go, but not without changing the others' values. */
   approximate(slot: number, reason: string): void {
     const [base, id] = [this.#tie(slot), this.#reasonId(reason)]

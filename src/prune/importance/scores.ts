@@ -33,7 +33,7 @@ export const scoreGroup = (
   { reduction = 'first', normalize = 'none' }: ScoreOptions = {},
 ): Float64Array => {
   const members = group.members.flatMap((member) => {
-    const tensor = weightOf(model, analysis, member.initializer)
+    const tensor = realWeightOf(model, analysis, member.initializer)
     return tensor && isFloating(tensor) ? [{ member, weights: memberWeights(group, member, tensor) }] : []
   })
   const producing = members.filter(({ member }) => member.role === 'produces')
@@ -82,3 +82,13 @@ export const weightOf = (model: Model, analysis: Analysis, name: string): Tensor
   model.graph.initializers.get(name) ??
   model.graph.initializers.get(analysis.copies.get(name) ?? name) ??
   analysis.model.graph.initializers.get(name)
+
+/** The same as real numbers: a quantized initializer as what its DequantizeLinear makes of it. */
+const realWeightOf = (model: Model, analysis: Analysis, name: string): Tensor | undefined => {
+  const tensor = weightOf(model, analysis, name)
+  if (!tensor || isFloating(tensor)) return tensor
+  const reader = analysis.model.graph.nodes.find(
+    ({ opType, inputs }) => opType === 'DequantizeLinear' && inputs[0] === name,
+  )
+  return analysis.constant(reader?.outputs[0] ?? '') ?? tensor
+}
