@@ -70,6 +70,18 @@ test('any map of tensors survives a round trip', () => {
 })
 
 const one = { dtype: 'F32', shape: [1], data_offsets: [0, 4] }
+test('tensors far into a large file are found', () => {
+  const large = float32([8_000_000], new Float32Array(8_000_000))
+  const small = float32([2], [1, 2])
+  const file = encodeSafetensors(
+    new Map([
+      ['large', large],
+      ['small', small],
+    ]),
+  )
+  expect(decodeSafetensors(file).tensors.get('small')!.bytes).toEqual(small.bytes)
+})
+
 test.each<[string, Uint8Array, RegExp]>([
   ['an empty file', new Uint8Array(0), /too short/],
   ['a header longer than the file', fileOf({}, 0, 2n ** 63n), /header says/],

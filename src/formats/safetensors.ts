@@ -69,7 +69,7 @@ export const decodeSafetensors = (bytes: Uint8Array, options: { file?: string } 
     const { dtype, shape, data_offsets: offsets } = entry
     const type = typeOf.get(String(dtype)) ?? fail(`tensor '${name}' has the unknown element type ${dtype}`)
     if (!isSizes(shape)) return fail(`tensor '${name}' has no valid shape`)
-    if (!isSizes(offsets) || offsets.length !== 2) return fail(`tensor '${name}' has no valid data_offsets`)
+    if (!isOffsets(offsets)) return fail(`tensor '${name}' has no valid data_offsets`)
     const [begin = 0, end = 0] = offsets
     const size = byteLengthOf({ type, dims: shape })
     if (end - begin !== size)
@@ -143,6 +143,10 @@ export const encodeSafetensors = (
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Begin and end; files of gigabytes have large ones. */
+const isOffsets = (value: unknown): value is [number, number] =>
+  Array.isArray(value) && value.length === 2 && value.every((n) => Number.isSafeInteger(n) && n >= 0)
 
 /** Whole numbers whose product, leaving zeros aside, is exact: a hostile shape must not overflow into a small size. */
 const isSizes = (value: unknown): value is number[] => {
