@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { lossNamed, trainableInitializers } from '../autodiff/index.ts'
-import { UsageError } from '../base/index.ts'
-import type { Batch, Dataset } from '../data/index.ts'
+import { numbersOf, UsageError } from '../base/index.ts'
+import { type Batch, type Dataset, oneHot } from '../data/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { optimizerNamed, parseSchedule } from '../optim/index.ts'
 import { matches } from '../prune/index.ts'
@@ -65,10 +65,18 @@ export const trainingFrom = (
     seed,
     loss: lossNamed(guide ? 'distillation' : values.loss),
     trainable: trainableFrom(model, values),
+    ...(values.loss === 'mse' && { targetsOf: oneHotTargets(model, data) }),
     ...(guide && { targetsOf: guide.targetsOf }),
     open: (m, options, example) => openParallelEngine(m, { ...options, shards: threads }, example),
     close: async () => guide?.close(),
   }
+}
+
+/** The mean squared error is taken to 1 at the sample's class and 0 at the others. */
+const oneHotTargets = ({ graph }: Model, data: Dataset) => {
+  const outputs = graph.outputs[0]?.dims?.[1]
+  const classes = typeof outputs === 'number' ? outputs : data.classes.length
+  return async ({ labels }: Batch) => ({ target: oneHot(numbersOf(labels), classes) })
 }
 
 /** Runs a teacher on every batch: its answers become a target of the distillation loss. */

@@ -1,4 +1,4 @@
-import { EspalierError, random, sizeOf, UsageError } from '../base/index.ts'
+import { EspalierError, int64, random, sizeOf, UsageError } from '../base/index.ts'
 import { type Augment, type Batch, type BatchesState, batches, type Dataset } from '../data/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { type OptimizerState, parametersOf, type Recipe, restoreState, stateOf } from '../optim/index.ts'
@@ -79,8 +79,13 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
     inputs: { [input]: b.inputs },
     targets: await targetsOf(b),
   })
-  const first = await engineBatch(batches(data, { batch }).next())
-  const engine = await (options.open ?? openEngine)(model, options, first)
+  const first = batches(data, { batch }).next()
+  // Labels are looked up by index: the engine is tried on ones that every classifier has, until they are checked.
+  const example = await engineBatch({
+    ...first,
+    labels: int64(first.labels.dims, new BigInt64Array(first.indices.length)),
+  })
+  const engine = await (options.open ?? openEngine)(model, options, example)
   try {
     checkClasses(data, engine)
     const parameters = parametersOf(model.graph, engine.trainable).map((p) => ({
