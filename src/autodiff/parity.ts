@@ -49,7 +49,8 @@ export const gradientParity = async (
   })
   const state = training.model.graph.inputs.flatMap(({ name }) => {
     const tensor = model.graph.initializers.get(name)
-    return tensor ? [[name, tensor] as const] : []
+    // Copies, since ONNX Runtime writes a training BatchNormalization's new statistics over the ones it was fed.
+    return tensor ? [[name, { ...tensor, bytes: tensor.bytes.slice() }] as const] : []
   })
   const session = await runtime.open(training.model)
   try {

@@ -49,7 +49,17 @@ export const prepare = async (model: Model, options: EngineOptions, batch: Engin
   if (block > 1) {
     const names = new Set(graph.model.graph.inputs.map((input) => input.name))
     const weights = [...model.graph.initializers].filter(([name]) => names.has(name))
-    const feeds = { ...Object.fromEntries(weights), ...batch.inputs, ...batch.targets }
+    // ONNX Runtime writes a training BatchNormalization's new statistics over the ones it was fed.
+    const statistics = copyWeights(
+      model,
+      graph.updates.map((update) => update.initializer),
+    )
+    const feeds = {
+      ...Object.fromEntries(weights),
+      ...weightFeeds(model, statistics),
+      ...batch.inputs,
+      ...batch.targets,
+    }
     blockConvolutions(graph.model, await trace(runtime, graph.model, feeds), block)
   }
   return { graph, session: await runtime.open(graph.model, threads === undefined ? {} : { threads }) }

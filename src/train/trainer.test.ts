@@ -97,8 +97,11 @@ describe('training on real images', () => {
     expect(await run(6)).not.toEqual(first)
   })
 
-  test('the model given is left as it was', async () => {
-    const model = smallCnn()
+  test.each([
+    ['plain', smallCnn],
+    ['with running statistics', smallResnet],
+  ])('the model given is left as it was: %s', async (_, build) => {
+    const model = build()
     const before = new Map([...model.graph.initializers].map(([name, { bytes }]) => [name, bytes.slice()]))
     await train(model, { ...base, data: await smallDigits(40), recipe: sgd({ lr: 0.1 }) })
     for (const [name, bytes] of before) expect(model.graph.initializers.get(name)!.bytes, name).toEqual(bytes)
