@@ -1,5 +1,6 @@
 import { lossNamed } from '../../autodiff/index.ts'
-import { type Augment, type Dataset, randomShift, split } from '../../data/index.ts'
+import { float32, float32Of } from '../../base/index.ts'
+import { type Batch, batches, type Dataset, split } from '../../data/index.ts'
 import { loadDataset } from '../../data/node.ts'
 import { networks } from '../../nn/index.ts'
 import type { Model } from '../../onnx/index.ts'
@@ -14,10 +15,10 @@ import {
   verifyPlan,
 } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
-import { evaluate, openParallelEngine, type Round, rebirth, type TrainEvent, train } from '../../train/node.ts'
+import { evaluate, inputOf, openParallelEngine, type Round, rebirth, type TrainEvent, train } from '../../train/node.ts'
 import { type Console, percent } from '../console.ts'
 import { showTraining } from '../progress.ts'
-import { defaultThreads, teaching } from '../runs.ts'
+import { defaultThreads } from '../runs.ts'
 
 export type StorySettings = {
   readonly seed: number
@@ -81,7 +82,7 @@ export const tellStory = async (
     const from = curve.at(-1)?.step ?? 0
     const steps = Math.ceil((how.epochs * data.size) / batch)
     const show = showTraining(console, how.label)
-    const guide = how.teacher && teaching(how.teacher, defaultThreads())
+    const guide = how.teacher && (await answersOf(how.teacher, data))
     const onEvent = (event: TrainEvent) => {
       show(event)
       if (event.type === 'step' && event.step % 10 === 0)
@@ -89,24 +90,20 @@ export const tellStory = async (
       if (event.type === 'evaluation')
         curve.push({ step: from + event.step, epoch: event.epoch, loss: event.trainLoss, testAccuracy: event.accuracy })
     }
-    try {
-      const { model: taught } = await train(model, {
-        runtime: nodeRuntime,
-        data,
-        test,
-        epochs: how.epochs,
-        batch,
-        seed,
-        recipe: optimizerNamed('ranger', { lr: how.lr, schedule: parseSchedule('flat-cosine', { steps }) }),
-        evaluateEvery: guide ? 500 : 50,
-        ...(guide && { loss: lossNamed('distillation'), targetsOf: guide.targetsOf, augment: shifted(seed) }),
-        open: (m, options, example) => openParallelEngine(m, { ...options, shards: defaultThreads() }, example),
-        onEvent,
-      })
-      return taught
-    } finally {
-      await guide?.close()
-    }
+    const { model: taught } = await train(model, {
+      runtime: nodeRuntime,
+      data,
+      test,
+      epochs: how.epochs,
+      batch,
+      seed,
+      recipe: optimizerNamed('ranger', { lr: how.lr, schedule: parseSchedule('flat-cosine', { steps }) }),
+      evaluateEvery: guide ? 500 : 50,
+      ...(guide && { loss: lossNamed('distillation'), targetsOf: guide }),
+      open: (m, options, example) => openParallelEngine(m, { ...options, shards: defaultThreads() }, example),
+      onEvent,
+    })
+    return taught
   }
   const judge = async (model: Model) => (await evaluate(model, validation, { runtime: nodeRuntime })).accuracy
 
@@ -185,5 +182,21 @@ export const tellStory = async (
 /** '6, 9': what is left of each group. */
 const widths = (plan: Plan): string => plan.groups.map(({ kept, size }) => `${kept} of ${size}`).join(' and ')
 
-/** Every image a little elsewhere each time it is seen: a small network learns to look anywhere. */
-const shifted = (seed: number): Augment => ({ with: randomShift(1), seed })
+/** A network's answers to all samples, asked once: what a smaller one learns beside the labels. */
+const answersOf = async (model: Model, data: Dataset) => {
+  const session = await nodeRuntime.open(model, { threads: defaultThreads() })
+  const [input, output] = [inputOf(model), session.outputs[0]!]
+  const answers = new Float32Array(data.size * data.classes.length)
+  const width = data.classes.length
+  for (const { inputs, indices } of batches(data, { batch: 250 })) {
+    const found = await session.run({ [input]: inputs }, [output])
+    answers.set(float32Of(found[output]!), indices[0]! * width)
+  }
+  await session.close()
+  return async ({ labels, indices }: Batch) => {
+    const teacher = new Float32Array(indices.length * width)
+    for (const [row, sample] of indices.entries())
+      teacher.set(answers.subarray(sample * width, (sample + 1) * width), row * width)
+    return { labels, teacher: float32([indices.length, width], teacher) }
+  }
+}
