@@ -84,8 +84,9 @@ const reduction = (derivative: (t: Reduction) => string): Operator => ({
 })
 
 /**
- * The reduced axis is frozen: removing an index is not the same as setting it to zero (a mean divides by the count, a maximum
- * of negative numbers is not 0). Other axes pass.
+ * Removing an index of the reduced axis is not the same as setting it to zero: a mean divides by the count, which makes it
+ * approximate (it is what normalizations written out in parts take over their features), and the others freeze, a maximum of
+ * negative numbers not being 0. Other axes pass.
  */
 const reducedAxisRule: AxisRule = (a) => {
   const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
@@ -101,7 +102,8 @@ const reducedAxisRule: AxisRule = (a) => {
   let output = 0
   for (const axis of a.dims(x).keys()) {
     if (axes.includes(axis)) {
-      a.freeze(at(x, axis), `${a.node.opType} combines all indices of the axis`)
+      if (a.node.opType === 'ReduceMean') a.approximate(at(x, axis), 'the mean of fewer indices is another')
+      else a.freeze(at(x, axis), `${a.node.opType} combines all indices of the axis`)
       if (keeps) a.freeze(at(y, output++), 'a reduced axis has one index')
     } else a.join(at(x, axis), at(y, output++))
   }

@@ -30,8 +30,11 @@ export const analyzeModel = async (original: Model, options: AnalyzeOptions): Pr
   const { model, copies } = prepareModel(original)
   onEvent({ type: 'progress', stage: 'trace', done: 0, total: 1 })
   const feeds = options.feeds ?? sampleInputs(model, options)
-  const shapes = await trace(runtime, model, feeds)
-  if (!options.feeds) await settleShapes(model, runtime, [feeds, secondLook(model, options)], shapes)
+  const traced = await trace(runtime, model, feeds)
+  const made = options.feeds
+    ? new Map<string, TensorType>()
+    : await settleShapes(model, runtime, [feeds, secondLook(model, options)], traced)
+  const shapes = new Map([...traced, ...made])
   // Without the traced shapes: a batch size is not a constant of the model.
   const known = await constants(runtime, model)
   onEvent({ type: 'progress', stage: 'trace', done: 1, total: 1 })

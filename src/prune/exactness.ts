@@ -62,6 +62,8 @@ const freezeSums = (units: AxisUnits, tie: Tie, seen: readonly ReadonlyMap<numbe
     if (!units.tied(slot)) continue
     for (let i = 0; i < units.sizeOf(slot); i++) {
       const root = units.classOf(slot, i)
+      // What is not exact anyway needs no proof.
+      if (units.approximateReason(root)) continue
       if (!seen.some((signs) => signs.get(root) === zero)) units.freezeClass(root, reason)
     }
   }

@@ -1,5 +1,6 @@
 import { sizeOf, type Tensor } from '../base/index.ts'
 import { copyModel, liftConstants, type Model, type Node, readsOf } from '../onnx/index.ts'
+import { dropZeroStates } from './zero-states.ts'
 
 /** A model in the form that is analysed and cut; the original is not touched, weights are shared with it. */
 export type Prepared = {
@@ -9,7 +10,7 @@ export type Prepared = {
 }
 
 /**
- * Lifts Constant nodes to initializers and gives every node its own copy of a vector that several nodes share.
+ * Lifts Constant nodes to initializers, leaves out initial states of zeros, and gives every node its own copy of a vector that several nodes share.
  *
  * Exporters merge equal weights: the ones and zeros of all fresh normalization layers become one initializer, which would
  * tie unrelated layers to each other. Copying never changes what a model computes, so it is always exact; copies that end
@@ -20,6 +21,7 @@ export const prepareModel = (original: Model): Prepared => {
   const model = copyModel(original)
   const { graph } = model
   liftConstants(graph)
+  dropZeroStates(graph)
   const fixed = new Set([...graph.inputs, ...graph.outputs].map((value) => value.name))
   for (const node of graph.nodes) for (const name of readsOf(node)) if (!node.inputs.includes(name)) fixed.add(name)
 

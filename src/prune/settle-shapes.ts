@@ -1,5 +1,5 @@
 import { int64, numbersOf, sizeOf, type Tensor, type TensorType } from '../base/index.ts'
-import { intOf, type Model, type Node, readsOf } from '../onnx/index.ts'
+import { intOf, type Model, makeNode, type Node, readsOf } from '../onnx/index.ts'
 import { constants, type Runtime, trace, type Values } from '../runtime/index.ts'
 
 /** Sizes and indices, which is what graphs compute from shapes; larger values are data. */
@@ -13,21 +13,24 @@ type Look = { readonly shapes: ReadonlyMap<string, TensorType>; readonly known: 
  * Turns what a graph computes from shapes into constants where it is always the same. Exporters write
  * `x.view(n, c // 2, …)` as Shape, Gather, Div and Concat even where c never varies; pruning must be able to rewrite those
  * numbers. Two runs on inputs of different size tell which vary. A Reshape target of which only some sizes vary becomes a
- * constant too when copying (0) and one inferred size (−1) can say them. In place; the graph computes what it did before.
+ * constant too when copying (0) and one inferred size (−1) can say them; what Expand and ConstantOfShape stretch by a size
+ * that varies (a class token, once per image) is left to a Tile of its own. In place; the graph computes what it did before.
  *
  * @param feeds inputs that differ in every free axis
+ * @returns the shapes of values that are new
  */
 export const settleShapes = async (
   model: Model,
   runtime: Runtime,
   feeds: readonly [Values, Values],
   first: ReadonlyMap<string, TensorType>,
-): Promise<void> => {
+): Promise<ReadonlyMap<string, TensorType>> => {
   const { graph } = model
-  if (!graph.nodes.some((node) => node.opType === 'Shape' || node.opType === 'Size')) return
+  const made = new Map<string, TensorType>()
+  if (!graph.nodes.some((node) => node.opType === 'Shape' || node.opType === 'Size')) return made
   const second = await trace(runtime, model, feeds[1]).catch(() => undefined)
   // A model that takes one size only gives no second opinion.
-  if (!second) return
+  if (!second) return made
   const pure = await constants(runtime, model)
   const look = async (shapes: ReadonlyMap<string, TensorType>): Promise<Look> => ({
     shapes,
@@ -54,7 +57,9 @@ export const settleShapes = async (
     node.inputs[1] = name
     node.attributes.delete('allowzero')
   }
+  graph.nodes = graph.nodes.flatMap((node) => stretchApart(model, node, looks, made, pure))
   dropUnread(model, constant)
+  return made
 }
 
 const sameTensor = (a: Tensor, b: Tensor) =>
@@ -77,6 +82,50 @@ const targetOf = (node: Node, looks: readonly [Look, Look]): number[] | undefine
     return size === from[axis] && b.to![axis] === b.from![axis] ? 0 : -1
   })
   return sizes.filter((size) => size === -1).length <= 1 ? sizes : undefined
+}
+
+/**
+ * Where a size that Expand or ConstantOfShape is given varies from run to run, a constant of the settled sizes with 1 in its
+ * place, and a Tile that repeats those axes.
+ */
+const stretchApart = (
+  { graph }: Model,
+  node: Node,
+  looks: readonly [Look, Look],
+  made: Map<string, TensorType>,
+  pure: ReadonlyMap<string, Tensor>,
+): readonly Node[] => {
+  const position = node.opType === 'Expand' ? 1 : node.opType === 'ConstantOfShape' ? 0 : -1
+  const shape = node.inputs[position] ?? ''
+  if (node.domain !== '' || position < 0 || graph.initializers.has(shape) || pure.has(shape)) return [node]
+  const y = node.outputs[0]!
+  const [to, other] = looks.map(({ shapes }) => shapes.get(y)?.dims)
+  const from = looks.map(({ shapes }) => (position === 1 ? (shapes.get(node.inputs[0]!)?.dims ?? []) : []))
+  const type = looks[0].shapes.get(y)?.type
+  if (!to || !other || !type || to.length !== other.length) return [node]
+  const own = (look: 0 | 1, axis: number) => from[look]![axis - to.length + from[look]!.length] ?? 1
+  // 1 leaves an axis of Expand's input as it is, whatever its size.
+  const passes = (axis: number) => position === 1 && own(0, axis) === to[axis] && own(1, axis) === other[axis]
+  const varies = to.map((size, axis) => !passes(axis) && size !== other[axis])
+  const sizes = to.map((size, axis) => (varies[axis] || passes(axis) ? 1 : size))
+  if (varies.some((moves, axis) => moves && (own(0, axis) !== 1 || own(1, axis) !== 1))) return [node]
+
+  const settled = `${y}_sizes`
+  if (graph.initializers.has(settled)) return [node]
+  graph.initializers.set(settled, int64([sizes.length], sizes))
+  node.inputs[position] = settled
+  if (!varies.includes(true)) return [node]
+  const [apart, repeats, mask, ones] = [`${y}_once`, `${y}_repeats`, `${y}_varies`, `${y}_ones`]
+  graph.initializers.set(mask, { type: 'bool', dims: [to.length], bytes: Uint8Array.from(varies, Number) })
+  graph.initializers.set(ones, int64([to.length], Array(to.length).fill(1)))
+  node.outputs[0] = apart
+  made.set(apart, { type, dims: to.map((size, axis) => (varies[axis] ? 1 : size)) })
+  made.set(repeats, { type: 'int64', dims: [to.length] })
+  return [
+    node,
+    makeNode('Where', [mask, shape, ones], [repeats], {}, { name: repeats }),
+    makeNode('Tile', [apart, repeats], [y], {}, { name: y }),
+  ]
 }
 
 /** Removes the nodes whose outputs became constants, and those only they needed. */
@@ -109,4 +158,9 @@ const isShapeWork = ({ opType }: Node) =>
     'Mul',
     'Div',
     'Floor',
+    'Where',
+    'Equal',
+    'ConstantOfShape',
+    'Expand',
+    'Reshape',
   ].includes(opType)
