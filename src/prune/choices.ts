@@ -25,7 +25,11 @@ const enough = 2
  * other way, and whichever outcome leaves fewer spoilt is kept.
  */
 export const settleChoices = (units: AxisUnits, choices: readonly Choice[], heads: Heads): void => {
-  if (choices.length === 0) return
+  if (choices.length > 0) settleAll(units, choices, heads)
+  units.settle()
+}
+
+const settleAll = (units: AxisUnits, choices: readonly Choice[], heads: Heads): void => {
   const restores = [units.snapshot(), ...[...new Set(choices.map(({ rule }) => rule))].map((rule) => rule.snapshot())]
   const restore = () => {
     for (const undo of restores) undo()

@@ -1,7 +1,7 @@
 import { type Model, type Node, nodeLabel, opsetOf } from '../onnx/index.ts'
-import { anySign, type SignContext, type Signs, signRuleOf, signsOf, zero } from '../operators/index.ts'
+import { anySign, type NodeContext, type SignRule, type Signs, signRuleOf, signsOf, zero } from '../operators/index.ts'
 import { maskedNames } from './mask.ts'
-import type { KnownValues, RuleRun, Tie } from './rule-run.ts'
+import type { KnownValues, Place, RuleRun, Tie } from './rule-run.ts'
 import type { AxisUnits } from './units.ts'
 
 /** What a rule said of a node. */
@@ -22,31 +22,58 @@ export const freezeUnproven = (model: Model, units: AxisUnits, runs: readonly No
   const opset = opsetOf(model)
   const state = new MaskedSigns(model, units, values)
   const dims = (name: string) => values.shapes.get(name)?.dims ?? []
+  const type = (name: string) => values.shapes.get(name)?.type ?? 'undefined'
+  const live = ({ slot }: Place) => units.tied(slot) && units.slotReason(slot) === ''
   for (const { node, rule } of runs) {
-    const ties = rule.ties(dims)
-    const context = { node, opset, dims, type: (name: string) => values.shapes.get(name)?.type ?? 'undefined' }
+    const context = { node, opset, dims, type, constant: values.constant }
     const where = `${node.opType} '${nodeLabel(node)}'`
-    for (const tie of ties) {
-      const seen = node.inputs.map((_, position) => state.byClass(tie, position))
-      if (tie.outputs.length === 0 && !lendsOnly.has(node.opType)) {
-        freezeSums(units, tie, seen, `${where}: ${unprovenSum}`)
-        continue
-      }
-      for (const { position, slot } of tie.outputs) {
-        const rule = signRuleOf(node, position)
-        state.fill(slot, (root) => {
-          const at: SignContext = {
-            ...context,
-            constant: values.constant,
-            signs: (i) => seen[i]?.get(root) ?? state.whole(node.inputs[i] ?? ''),
-            touched: (i) => seen[i]?.has(root) ?? false,
-          }
-          const signs = rule(at)
-          if (signs === undefined) units.freezeClass(root, `${where}: ${notANumber}`)
-          return signs ?? anySign
-        })
-      }
+    for (const tie of rule.ties(dims)) {
+      const sums = tie.outputs.length === 0 && !lendsOnly.has(node.opType)
+      const places = (sums ? tie.inputs : tie.outputs).filter(live)
+      if (places.length === 0) continue
+      const seen = state.enter(tie, node.inputs.length)
+      for (const { position, slot } of places)
+        if (sums) freezeSums(units, slot, seen, `${where}: ${unprovenSum}`)
+        else {
+          const ask = remembered(seen, signRuleOf(node, position), (i) => state.whole(node.inputs[i] ?? ''), context)
+          state.fill(slot, (root) => {
+            const signs = ask(root)
+            if (signs === undefined) units.freezeClass(root, `${where}: ${notANumber}`)
+            return signs ?? anySign
+          })
+        }
+      state.leave(tie)
     }
+  }
+}
+
+/** What each input holds at each class: 0 where it does not have the unit, else its signs and this bit. */
+type Seen = readonly Uint8Array[]
+const has = 8
+
+/** The rule's answer for a class, found once for all classes that are alike. */
+const remembered = (
+  seen: Seen,
+  rule: SignRule,
+  whole: (input: number) => Signs,
+  context: NodeContext,
+): ((root: number) => Signs | undefined) => {
+  const answers = new Map<string, Signs | undefined>()
+  let [lastKey, last] = ['', undefined as Signs | undefined]
+  return (root) => {
+    const key = seen.length === 1 ? String(seen[0]![root]) : seen.map((signs) => signs[root]).join()
+    if (key === lastKey) return last
+    if (!answers.has(key))
+      answers.set(
+        key,
+        rule({
+          ...context,
+          signs: (i) => (seen[i]?.[root] ? seen[i][root]! & anySign : whole(i)),
+          touched: (i) => Boolean(seen[i]?.[root]),
+        }),
+      )
+    ;[lastKey, last] = [key, answers.get(key)]
+    return last
   }
 }
 
@@ -56,16 +83,13 @@ const notANumber = 'where a unit is masked it may give no number'
 /** Operators that ask an input for its type or shape, not its values. */
 const lendsOnly = new Set(['CastLike', 'Shape', 'Size', 'RandomNormalLike', 'RandomUniformLike', 'EyeLike'])
 
-/** Axes that end at a node are summed over: one factor of each term must be 0. */
-const freezeSums = (units: AxisUnits, tie: Tie, seen: readonly ReadonlyMap<number, Signs>[], reason: string): void => {
-  for (const { slot } of tie.inputs) {
-    if (!units.tied(slot)) continue
-    for (let i = 0; i < units.sizeOf(slot); i++) {
-      const root = units.classOf(slot, i)
-      // What is not exact anyway needs no proof.
-      if (units.approximateReason(root)) continue
-      if (!seen.some((signs) => signs.get(root) === zero)) units.freezeClass(root, reason)
-    }
+/** An axis that ends at a node is summed over: one factor of each term must be 0. */
+const freezeSums = (units: AxisUnits, slot: number, seen: Seen, reason: string): void => {
+  for (let i = 0; i < units.sizeOf(slot); i++) {
+    const root = units.classOf(slot, i)
+    // What is not exact anyway needs no proof.
+    if (units.approximateReason(root)) continue
+    if (!seen.some((signs) => signs[root] === (zero | has))) units.freezeClass(root, reason)
   }
 }
 
@@ -78,6 +102,7 @@ class MaskedSigns {
   readonly #masked: Set<string>
   readonly #bySlot = new Map<number, Uint8Array>()
   readonly #whole = new Map<string, Signs>()
+  readonly #seen: Uint8Array[] = []
 
   constructor({ graph }: Model, units: AxisUnits, values: Values) {
     this.#units = units
@@ -98,37 +123,30 @@ class MaskedSigns {
     return signs
   }
 
-  /** What an input holds at each unit of the tied axes. */
-  byClass(tie: Tie, position: number): Map<number, Signs> {
+  /** What each input holds at the units of the tied axes; good until `leave`. */
+  enter({ inputs }: Tie, count: number): Seen {
     const units = this.#units
-    const found = new Map<number, Signs>()
-    for (const place of tie.inputs) {
-      if (place.position !== position || !units.tied(place.slot)) continue
-      const signs = this.#signsAt(place.slot)
-      for (let i = 0; i < units.sizeOf(place.slot); i++) {
-        const root = units.classOf(place.slot, i)
-        found.set(root, (found.get(root) ?? 0) | signs(i))
-      }
+    while (this.#seen.length < count) this.#seen.push(new Uint8Array(units.length))
+    for (const { position, slot } of inputs) {
+      if (!units.tied(slot)) continue
+      const [seen, signs] = [this.#seen[position]!, this.#signsAt(slot)]
+      for (let i = 0; i < units.sizeOf(slot); i++) seen[units.classOf(slot, i)]! |= signs(i) | has
     }
-    return found
+    return this.#seen.slice(0, count)
   }
 
-  /** Notes the signs of a node's output along an axis; asked once for each class. */
+  leave({ inputs }: Tie): void {
+    const units = this.#units
+    for (const { position, slot } of inputs)
+      if (units.tied(slot))
+        for (let i = 0; i < units.sizeOf(slot); i++) this.#seen[position]![units.classOf(slot, i)] = 0
+  }
+
+  /** Notes the signs of a node's output along an axis; asked class by class. */
   fill(slot: number, signsOfClass: (root: number) => Signs): void {
     const units = this.#units
-    if (!units.tied(slot)) return
     const signs = new Uint8Array(units.sizeOf(slot))
-    const answers = new Map<number, Signs>()
-    for (let i = 0; i < signs.length; i++) {
-      const root = units.classOf(slot, i)
-      if (units.frozenReason(root)) {
-        signs[i] = anySign
-        continue
-      }
-      const answer = answers.get(root) ?? signsOfClass(root)
-      answers.set(root, answer)
-      signs[i] = answer
-    }
+    for (let i = 0; i < signs.length; i++) signs[i] = signsOfClass(units.classOf(slot, i))
     this.#bySlot.set(slot, signs)
   }
 

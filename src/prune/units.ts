@@ -20,6 +20,8 @@ export class AxisUnits {
   #frozen = new Int32Array(1024)
   #approximate = new Int32Array(1024)
   #length = 0
+  /** Which array, which index and what stood there, for every write since the first snapshot. */
+  #written: number[] | undefined
   readonly #reasons = ['']
   readonly #reasonIds = new Map<string, number>()
 
@@ -116,7 +118,7 @@ export class AxisUnits {
 
   /** The class may not go. The first reason given is kept. */
   freezeClass(root: number, reason: string): void {
-    this.#frozen[root] ||= this.#reasonId(reason)
+    this.#freezeRoot(root, this.#reasonId(reason))
   }
 
   /** Indices may go, but not without changing the others' values. */
@@ -124,7 +126,7 @@ export class AxisUnits {
     const [base, id] = [this.#tie(slot), this.#reasonId(reason)]
     for (let i = 0; i < this.#sizes[slot]!; i++) {
       const root = this.#find(base + i)
-      this.#approximate[root] ||= id
+      if (this.#approximate[root] === 0) this.#set(2, this.#approximate, root, id)
     }
   }
 
@@ -139,24 +141,38 @@ export class AxisUnits {
     return live.size
   }
 
-  /** Remembers the present state; the function returned brings it back, as often as it is called. */
+  /**
+   * Remembers the present state; the function returned brings it back, as often as it is called. What is written from then on
+   * is noted, until `settle`, so that remembering costs nothing and going back as much as was done.
+   */
   snapshot(): () => void {
-    const [length, base, frozenSlot] = [this.#length, [...this.#base], [...this.#frozenSlot]]
-    const arrays = [this.#parent, this.#frozen, this.#approximate].map((array) => array.slice(0, length))
+    this.#written ??= []
+    const [mark, length] = [this.#written.length, this.#length]
     return () => {
-      this.#length = length
-      base.forEach((at, slot) => {
-        this.#base[slot] = at
-      })
-      this.#base.fill(-1, base.length)
-      frozenSlot.forEach((id, slot) => {
-        this.#frozenSlot[slot] = id
-      })
-      this.#frozenSlot.fill(0, frozenSlot.length)
-      for (const [i, target] of [this.#parent, this.#frozen, this.#approximate].entries()) {
-        target.set(arrays[i]!)
+      const written = this.#written
+      if (!written) throw new EspalierError('the state remembered was given up')
+      while (written.length > mark) {
+        const old = written.pop()!
+        const index = written.pop()!
+        this.#arrays[written.pop()!]![index] = old
       }
+      this.#length = length
     }
+  }
+
+  /** Gives up the states remembered. */
+  settle(): void {
+    this.#written = undefined
+  }
+
+  get #arrays(): { [index: number]: number }[] {
+    return [this.#parent, this.#frozen, this.#approximate, this.#base, this.#frozenSlot]
+  }
+
+  /** Every write to what a snapshot brings back. */
+  #set(array: 0 | 1 | 2 | 3 | 4, at: { [index: number]: number }, index: number, value: number): void {
+    this.#written?.push(array, index, at[index]!)
+    at[index] = value
   }
 
   #check(slot: number, index: number): void {
@@ -182,13 +198,14 @@ export class AxisUnits {
   }
 
   #freeze(slot: number, id: number): void {
-    this.#frozenSlot[slot] = id
+    this.#set(4, this.#frozenSlot, slot, id)
     const base = this.#base[slot]!
     if (base < 0) return
-    for (let i = 0; i < this.#sizes[slot]!; i++) {
-      const root = this.#find(base + i)
-      this.#frozen[root] ||= id
-    }
+    for (let i = 0; i < this.#sizes[slot]!; i++) this.#freezeRoot(this.#find(base + i), id)
+  }
+
+  #freezeRoot(root: number, id: number): void {
+    if (this.#frozen[root] === 0) this.#set(1, this.#frozen, root, id)
   }
 
   /** Gives an axis its indices, each a class of its own. */
@@ -199,7 +216,7 @@ export class AxisUnits {
     for (let i = base; i < base + size; i++) this.#parent[i] = i
     this.#frozen.fill(this.#frozenSlot[slot]!, base, base + size)
     this.#approximate.fill(0, base, base + size)
-    this.#base[slot] = base
+    this.#set(3, this.#base, slot, base)
     this.#length = base + size
     return base
   }
@@ -221,8 +238,9 @@ export class AxisUnits {
     const parent = this.#parent
     let i = index
     while (parent[i] !== i) {
-      parent[i] = parent[parent[i]!]!
-      i = parent[i]!
+      const [up, next] = [parent[i]!, parent[parent[i]!]!]
+      if (next !== up) this.#set(0, parent, i, next)
+      i = next
     }
     return i
   }
@@ -232,8 +250,9 @@ export class AxisUnits {
     const [x, y] = [this.#find(a), this.#find(b)]
     if (x === y) return
     const [root, child] = x < y ? [x, y] : [y, x]
-    this.#parent[child] = root
-    this.#frozen[root] ||= this.#frozen[child]!
-    this.#approximate[root] ||= this.#approximate[child]!
+    this.#set(0, this.#parent, child, root)
+    if (this.#frozen[child] !== 0) this.#freezeRoot(root, this.#frozen[child]!)
+    const approximate = this.#approximate[child]!
+    if (approximate !== 0 && this.#approximate[root] === 0) this.#set(2, this.#approximate, root, approximate)
   }
 }
