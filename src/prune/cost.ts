@@ -1,5 +1,5 @@
 import { byteLengthOf, sizeOf, type TensorType } from '../base/index.ts'
-import { encodeModel, type Model, opsetOf } from '../onnx/index.ts'
+import { type Model, modelChunks, opsetOf } from '../onnx/index.ts'
 import { operatorOf } from '../operators/index.ts'
 import { constants, type Runtime, trace, type Values } from '../runtime/index.ts'
 import { contextOf } from './analyze.ts'
@@ -12,7 +12,7 @@ import type { Analysis } from './types.ts'
 export type Cost = {
   /** Elements of all floating-point initializers (running statistics of normalizations included). */
   readonly parameters: number
-  /** The file's size: all initializers' bytes and the structure around them, to within a few bytes per initializer. */
+  /** The file's size; of a cut that is not made yet, at most a few bytes per initializer more than it will be. */
   readonly bytes: number
   /** Multiply–accumulates of one run on inputs of the traced size (batch 1 unless fed otherwise). */
   readonly macs: number
@@ -31,8 +31,8 @@ export const costOf = async (
   const constant = (name: string) => known.get(name) ?? model.graph.initializers.get(name)
   const dims = (name: string) => shapes.get(name)?.dims ?? []
   const weights = [...model.graph.initializers].filter(([name]) => !copies.has(name)).map(([, tensor]) => tensor)
-  const { parameters, bytes } = sizes(weights)
-  return { parameters, bytes: bytes + structureBytes(model), ...workOf(model, { shapes, constant }, dims) }
+  const { parameters } = sizes(weights)
+  return { parameters, bytes: modelChunks(original).length, ...workOf(model, { shapes, constant }, dims) }
 }
 
 /** Evaluates the cost of cuts of one analysed model; what does not depend on the cut is worked out once. */
@@ -81,8 +81,9 @@ const sizes = (weights: readonly TensorType[]) => ({
   bytes: weights.reduce((total, weight) => total + byteLengthOf(weight), 0),
 })
 
+/** What a file takes beside the elements of its initializers. */
 const structureBytes = (model: Model): number =>
-  encodeModel({ ...model, graph: { ...model.graph, initializers: new Map() } }).byteLength
+  modelChunks(model).length - sizes([...model.graph.initializers.values()]).bytes
 
 /** The MACs of all nodes whose operators have a row, given every value's shape. */
 const workOf = (
