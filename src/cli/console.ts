@@ -8,22 +8,28 @@ export type Console = {
   clear(): void
 }
 
-export const makeConsole = (json: boolean): Console => {
-  const live = process.stderr.isTTY === true
+/** Where text goes: a process, or what stands in for it. */
+export type Streams = {
+  readonly stdout: { write(text: string): unknown }
+  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number }
+}
+
+export const makeConsole = (json: boolean, { stdout, stderr }: Streams): Console => {
+  const live = stderr.isTTY === true
   let shown = false
   const clear = () => {
-    if (shown) process.stderr.write('\r\x1b[2K')
+    if (shown) stderr.write('\r\x1b[2K')
     shown = false
   }
   return {
     say(text = '') {
       if (json) return
       clear()
-      process.stdout.write(`${text}\n`)
+      stdout.write(`${text}\n`)
     },
     progress(text) {
       if (!live) return
-      process.stderr.write(`\r\x1b[2K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`)
+      stderr.write(`\r\x1b[2K${text.slice(0, (stderr.columns ?? 80) - 1)}`)
       shown = true
     },
     clear,
@@ -65,4 +71,12 @@ export const percent = (share: number, digits = 2): string => `${(share * 100).t
 export const duration = (seconds: number): string => {
   const whole = Math.max(0, Math.round(seconds))
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`
+}
+
+/** The article's plot of sorted sums, in one line. */
+export const sparkline = (sorted: readonly number[]): string => {
+  const [low, high] = [sorted[0] ?? 0, sorted.at(-1) ?? 0]
+  const step = Math.max(1, sorted.length / 48)
+  const points = Array.from({ length: Math.min(sorted.length, 48) }, (_, i) => sorted[Math.floor(i * step)]!)
+  return points.map((value) => '▁▂▃▄▅▆▇█'[Math.round(((value - low) / (high - low || 1)) * 7)]).join('')
 }

@@ -9,7 +9,7 @@ import {
 } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { command } from '../command.ts'
-import { table } from '../console.ts'
+import { sparkline, table } from '../console.ts'
 import { loadModel } from '../models.ts'
 
 export const analyze = command({
@@ -111,11 +111,3 @@ const kernelTable = (
   )
 
 const indent = (text: string): string => text.replace(/^/gm, '  ')
-
-/** The article's plot of sorted sums, in one line. */
-const sparkline = (sorted: readonly number[]): string => {
-  const [low, high] = [sorted[0] ?? 0, sorted.at(-1) ?? 0]
-  const step = Math.max(1, sorted.length / 48)
-  const points = Array.from({ length: Math.min(sorted.length, 48) }, (_, i) => sorted[Math.floor(i * step)]!)
-  return points.map((value) => '▁▂▃▄▅▆▇█'[Math.round(((value - low) / (high - low || 1)) * 7)]).join('')
-}

@@ -12,6 +12,9 @@ import { reportData } from '../demo/report-data.ts'
 import { tellStory } from '../demo/story.ts'
 import { measureStage, stageTable } from '../measure.ts'
 
+/** Found by trying, on the validation images. */
+const defaults = { roundEpochs: 1, lastEpochs: 12, lr: 2e-3, retrainLr: 3e-3, batch: 50, reach: 0.004 }
+
 export const demo = command({
   name: 'demo',
   summary: 'the whole story on real MNIST: train with Ranger, look at the kernels, prune, retrain, compare',
@@ -43,24 +46,13 @@ export const demo = command({
       await writeModel(join(out, 'original.onnx'), model)
       return sourceOf('original.onnx', new Uint8Array(encodeModel(model)))
     }
-    const settings = {
-      seed,
-      epochs,
-      rounds,
-      share,
-      roundEpochs: 1,
-      lastEpochs: 3,
-      lr: 2e-3,
-      retrainLr: 1e-3,
-      batch: 50,
-    }
+    const settings = { ...defaults, seed, epochs, rounds, share }
     const story = await tellStory(settings, console, keep)
     await writeModel(join(out, 'pruned.onnx'), story.pruned)
     await writeModel(join(out, 'retrained.onnx'), story.retrained)
     await writeFileAtomic(join(out, 'plan.json'), serializePlan(story.plan))
 
     console.say()
-    console.say('4. The kernels, and what went')
     for (const { layer, axis, l2 } of kernelStatistics(story.original)) {
       const kept = story.plan.slices[layer]?.[axis]
       if (kept) console.say(`   ${layer}: ${l2.length} kernels → ${kept.length} (${kept.join(' ')} stay)`)

@@ -1,6 +1,6 @@
 import { lossNamed } from '../../autodiff/index.ts'
 import { float32, float32Of } from '../../base/index.ts'
-import { type Batch, batches, type Dataset, split } from '../../data/index.ts'
+import { type Augment, type Batch, batches, type Dataset, randomShift, split } from '../../data/index.ts'
 import { loadDataset } from '../../data/node.ts'
 import { networks } from '../../nn/index.ts'
 import type { Model } from '../../onnx/index.ts'
@@ -9,6 +9,7 @@ import {
   type Analysis,
   analyzeModel,
   applyPlan,
+  kernelStatistics,
   type Plan,
   type PlanSource,
   type Verification,
@@ -16,7 +17,7 @@ import {
 } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { evaluate, inputOf, openParallelEngine, type Round, rebirth, type TrainEvent, train } from '../../train/node.ts'
-import { type Console, percent } from '../console.ts'
+import { type Console, percent, sparkline } from '../console.ts'
 import { showTraining } from '../progress.ts'
 import { defaultThreads } from '../runs.ts'
 
@@ -33,6 +34,8 @@ export type StorySettings = {
   /** The small rate of retraining. */
   readonly retrainLr: number
   readonly batch: number
+  /** How far below the original, after its one round of retraining, a network may be that the last rebirth takes on. */
+  readonly reach: number
 }
 
 /** One measurement of a curve, its steps counted on through pruning and retraining. */
@@ -78,11 +81,13 @@ export const tellStory = async (
   const curve: CurvePoint[] = []
   const marks: { step: number; label: string }[] = []
 
-  const teach = async (model: Model, how: { epochs: number; lr: number; label: string; teacher?: Model }) => {
+  const teach = async (
+    model: Model,
+    how: { epochs: number; lr: number; label: string; guide?: Guide; augment?: Augment },
+  ) => {
     const from = curve.at(-1)?.step ?? 0
     const steps = Math.ceil((how.epochs * data.size) / batch)
     const show = showTraining(console, how.label)
-    const guide = how.teacher && (await answersOf(how.teacher, data))
     const onEvent = (event: TrainEvent) => {
       show(event)
       if (event.type === 'step' && event.step % 10 === 0)
@@ -98,8 +103,9 @@ export const tellStory = async (
       batch,
       seed,
       recipe: optimizerNamed('ranger', { lr: how.lr, schedule: parseSchedule('flat-cosine', { steps }) }),
-      evaluateEvery: guide ? 500 : 50,
-      ...(guide && { loss: lossNamed('distillation'), targetsOf: guide }),
+      evaluateEvery: how.guide ? 500 : 50,
+      ...(how.guide && { loss: lossNamed('distillation'), targetsOf: how.guide }),
+      ...(how.augment && { augment: how.augment }),
       open: (m, options, example) => openParallelEngine(m, { ...options, shards: defaultThreads() }, example),
       onEvent,
     })
@@ -118,7 +124,15 @@ export const tellStory = async (
   console.say(`   on the validation images: ${percent(standard)}`)
   console.say()
 
-  console.say(`2. Pruning in ${settings.rounds} rounds, each followed by retraining at a small rate`)
+  console.say('2. Looking at its kernels: L2 norms, the weakest first')
+  for (const { layer, l2 } of kernelStatistics(original))
+    console.say(
+      `   ${layer.padEnd(12)} ${String(l2.length).padStart(3)} kernels  ${sparkline([...l2].sort((a, b) => a - b))}`,
+    )
+  console.say()
+
+  console.say(`3. Pruning in ${settings.rounds} rounds, each followed by retraining with the original as teacher`)
+  const guide = await answersOf(original, data)
   const rounds: Omit<ToldRound, 'chosen'>[] = []
   const analysis = await analyzeModel(original, { runtime: nodeRuntime })
   await rebirth({
@@ -135,7 +149,7 @@ export const tellStory = async (
         epochs: settings.roundEpochs,
         lr: settings.retrainLr,
         label: `round ${round}`,
-        teacher: original,
+        guide,
       })
     },
     judge: async (round) => {
@@ -147,18 +161,19 @@ export const tellStory = async (
       return true
     },
   })
-  // The smallest network that is as good as the original on the validation images; failing that, the best.
-  const good = rounds.filter(({ retrained }) => retrained >= standard)
+  // The smallest network within reach of the original on the validation images; failing that, the best.
+  const good = rounds.filter(({ retrained }) => retrained >= standard - settings.reach)
   const chosen = good.at(-1) ?? rounds.reduce((a, b) => (b.retrained > a.retrained ? b : a))
   console.say(`   chosen: round ${chosen.round.round}`)
   console.say()
 
-  console.say('3. Rebirth: the chosen network trained on')
+  console.say('4. Rebirth: the chosen network trained on')
   const reborn = await teach(chosen.round.model, {
     epochs: settings.lastEpochs,
     lr: settings.retrainLr,
     label: 'rebirth',
-    teacher: original,
+    guide,
+    augment: { with: randomShift(1), seed },
   })
   const plan = chosen.round.whole
   const pruned = applyPlan(original, plan, analysis)
@@ -182,8 +197,10 @@ export const tellStory = async (
 /** '6, 9': what is left of each group. */
 const widths = (plan: Plan): string => plan.groups.map(({ kept, size }) => `${kept} of ${size}`).join(' and ')
 
+type Guide = NonNullable<TrainOptions['targetsOf']>
+
 /** A network's answers to all samples, asked once: what a smaller one learns beside the labels. */
-const answersOf = async (model: Model, data: Dataset) => {
+const answersOf = async (model: Model, data: Dataset): Promise<Guide> => {
   const session = await nodeRuntime.open(model, { threads: defaultThreads() })
   const [input, output] = [inputOf(model), session.outputs[0]!]
   const answers = new Float32Array(data.size * data.classes.length)
