@@ -16,7 +16,7 @@ import {
   verifyPlan,
 } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
-import { evaluate, inputOf, openParallelEngine, type Round, rebirth, type TrainEvent, train } from '../../train/node.ts'
+import { evaluate, inputOf, openParallelEngine, type Round, rebirth, type TrainEvent, type TrainOptions, train } from '../../train/node.ts'
 import { type Console, percent, sparkline } from '../console.ts'
 import { showTraining } from '../progress.ts'
 import { defaultThreads } from '../runs.ts'
