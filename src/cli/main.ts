@@ -1,64 +1,6 @@
 #!/usr/bin/env node
-import { createRequire } from 'node:module'
-import { messageOf, UsageError } from '../base/index.ts'
-import { type Command, helpText, Rejection } from './command.ts'
-import { commands } from './commands/index.ts'
-import { makeConsole } from './console.ts'
-
-const overview = (): string => {
-  const width = Math.max(...commands.map(({ name }) => name.length))
-  return [
-    'espalier: trains, prunes and retrains neural networks that are ONNX files',
-    '',
-    ...commands.map(({ name, summary }) => `  espalier ${name.padEnd(width)}  ${summary}`),
-    '',
-    'espalier COMMAND --help says more.',
-  ].join('\n')
-}
-
-const find = (name: string): Command => {
-  const found = commands.find((command) => command.name === name)
-  if (found) return found
-  throw new UsageError(`there is no command '${name}'`, {
-    remedy: `use one of ${commands.map((command) => command.name).join(', ')}`,
-  })
-}
-
-const oneLine = (text: string): string => text.trim().replace(/\s*[\r\n]\s*/g, ' ')
-
-/** Runs one command line; 0 done, 1 failed, 2 wrong usage. */
-const main = async (argv: readonly string[]): Promise<number> => {
-  const [name = '', ...args] = argv
-  if (name === '' || name === '--help' || name === 'help') {
-    process.stdout.write(`${overview()}\n`)
-    return name === '' ? 2 : 0
-  }
-  if (name === '--version') {
-    const { version }: { version: string } = createRequire(import.meta.url)('../../package.json')
-    process.stdout.write(`${version}\n`)
-    return 0
-  }
-  const json = args.includes('--json')
-  const console = makeConsole(json)
-  try {
-    const command = find(name)
-    if (args.includes('--help')) {
-      process.stdout.write(`${helpText(command)}\n`)
-      return 0
-    }
-    const document = await command.run(args, console)
-    console.clear()
-    if (json) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`)
-    return 0
-  } catch (error) {
-    console.clear()
-    if (json && error instanceof Rejection) process.stdout.write(`${JSON.stringify(error.document, null, 2)}\n`)
-    process.stderr.write(`espalier: ${oneLine(messageOf(error))}\n`)
-    if (process.env.ESPALIER_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`)
-    return error instanceof UsageError ? 2 : 1
-  }
-}
+import { run } from './run.ts'
 
 // A reader that closes early (| head) is no error.
 process.stdout.on('error', () => process.exit(0))
-process.exitCode = await main(process.argv.slice(2))
+process.exitCode = await run(process.argv.slice(2), process)

@@ -114,10 +114,10 @@ export const differenceOf = (a: Tensor, b: Tensor | undefined): number => {
 const changedInitializers = (original: Model, pruned: Model, plan: Plan): Verification['changed'] => {
   const lifted = copyModel(original)
   liftConstants(lifted.graph)
-  const names = [...lifted.graph.initializers.keys(), ...Object.keys(plan.copies)]
-  return names.flatMap((name) => {
+  const names = new Set([...lifted.graph.initializers.keys(), ...Object.keys(plan.copies), ...Object.keys(plan.slices)])
+  return [...names].flatMap((name) => {
     const before = lifted.graph.initializers.get(plan.copies[name] ?? name)
-    if (!before) return [{ initializer: name, reason: 'it is a copy of an initializer the original does not have' }]
+    if (!before) return [{ initializer: name, reason: 'the original has no such initializer' }]
     if (!isFloating(before) && !(name in plan.slices)) return []
     const after = pruned.graph.initializers.get(name)
     if (!after) return [{ initializer: name, reason: 'it is missing' }]

@@ -7,6 +7,7 @@ import { nodeRuntime } from '../../runtime/node.ts'
 import { webRuntime } from '../../runtime/web.ts'
 import { command, Rejection } from '../command.ts'
 import { type Console, table } from '../console.ts'
+import { checkDistinct, checkWritable } from '../outputs.ts'
 
 export const parity = command({
   name: 'parity',
@@ -37,6 +38,8 @@ const gradients = async (
 ) => {
   if (!recorded || more.length > 0)
     throw new UsageError('a model and a case are needed', { remedy: 'write: espalier parity gradients MODEL CASE' })
+  checkDistinct({ MODEL: model, CASE: recorded, '--out': values.out })
+  await checkWritable(values.out)
   const runtime = values.runtime === 'web' ? webRuntime : nodeRuntime
   const found = await gradientParity(runtime, await readModel(model), await readSafetensors(recorded))
   const { tolerance = 1e-4 } = values

@@ -1,5 +1,3 @@
-import { realpathSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
 import { writeFileAtomic } from '../../base/files.ts'
 import { EspalierError, UsageError } from '../../base/index.ts'
 import { type Dataset, split } from '../../data/index.ts'
@@ -24,6 +22,7 @@ import { type Round, rebirth, train } from '../../train/node.ts'
 import { command } from '../command.ts'
 import { byteText, type Console, grouped, percent, table } from '../console.ts'
 import { loadModelFile, sampleDimsOf } from '../models.ts'
+import { checkDistinct, checkWritable } from '../outputs.ts'
 import { showTraining } from '../progress.ts'
 import { type TrainingValues, trainingFrom, trainingOptions } from '../runs.ts'
 
@@ -85,7 +84,8 @@ export const prune = command({
       throw new UsageError('--retrain needs --data', {
         remedy: 'give mnist, idx:DIR, images:DIR, npz:FILE, safetensors:FILE or csv:FILE',
       })
-    checkPaths({ MODEL: name, '--out': out, '--plan': values.plan })
+    checkDistinct({ MODEL: name, '--out': out, '--plan': values.plan })
+    if (!values['dry-run']) for (const path of [out, values.plan]) await checkWritable(path)
     const { model, source } = await loadModelFile(name)
     const target = targetFrom(values)
     const options: PlanOptions = {
@@ -217,29 +217,6 @@ const targetFrom = (values: {
   if (macs !== undefined) return { macs }
   if (params !== undefined) return { params }
   return bytes === undefined ? undefined : { bytes }
-}
-
-/** Paths that name one file would overwrite each other, and a plan without the model it is for proves nothing. */
-const checkPaths = (paths: Readonly<Record<string, string | undefined>>) => {
-  const seen = new Map<string, string>()
-  for (const [flag, path] of Object.entries(paths)) {
-    if (path === undefined) continue
-    const real = realPath(path)
-    const other = seen.get(real)
-    if (other)
-      throw new UsageError(`${other} and ${flag} are the same file '${path}'`, { remedy: `give ${flag} another name` })
-    seen.set(real, flag)
-  }
-}
-
-/** Where a path leads, links followed as far as the path exists. */
-const realPath = (path: string): string => {
-  try {
-    return realpathSync(path)
-  } catch {
-    const parent = dirname(resolve(path))
-    return parent === resolve(path) ? parent : join(realPath(parent), basename(path))
-  }
 }
 
 const scopeOf = (text: string) => (text === 'global' || text === 'isomorphic' ? text : 'local')

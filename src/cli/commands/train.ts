@@ -16,6 +16,7 @@ import {
 import { command } from '../command.ts'
 import { grouped, percent } from '../console.ts'
 import { loadModel, loadModelFile, sampleDimsOf } from '../models.ts'
+import { checkFolder } from '../outputs.ts'
 import { showTraining } from '../progress.ts'
 import { defaultThreads, trainingFrom, trainingOptions } from '../runs.ts'
 
@@ -61,6 +62,7 @@ export const train = command({
         remedy: 'give mnist, idx:DIR, images:DIR, npz:FILE, safetensors:FILE or csv:FILE',
       })
     if (!out) throw new UsageError('--out is missing', { remedy: 'name a folder for what the run writes' })
+    await checkFolder(out)
     const { model, source } = await loadModel(name, seed)
     const teacher = values.teacher ? (await loadModelFile(values.teacher)).model : undefined
     const { train: data, test } = await loadDataset(values.data, { sampleDims: sampleDimsOf(model), seed })
