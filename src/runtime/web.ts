@@ -2,27 +2,43 @@ import type * as Ort from 'onnxruntime-common'
 import { runtimeOver } from './session.ts'
 import type { Runtime } from './types.ts'
 
+export type WebOptions = {
+  /**
+   * Threads operators may use. Browsers give a page threads only when it is cross-origin isolated; elsewhere there is one.
+   * ONNX Runtime's own choice unless said: half the cores, at most 4.
+   */
+  threads?: number
+  /** Where the engine's `ort-wasm-simd-threaded.wasm` lies, a URL; where the bundler put it unless said. */
+  wasm?: string
+}
+
 let loading: Promise<typeof Ort> | undefined
 
 /**
- * ONNX Runtime Web's WebAssembly engine, in browsers and in Node. Threads are set by the first session opened and need a
- * cross-origin-isolated page; elsewhere it runs on one. Browsers get the build that holds nothing but this engine
- * ('onnxruntime-web/wasm', 3.7 MB gzipped, half of the one with WebGPU); where its file lies can be set in that module's
- * `env.wasm.wasmPaths` before the first session opens.
+ * ONNX Runtime Web's WebAssembly engine, in browsers and in Node, with settings. A page (or worker) has one such engine,
+ * set by whoever opens the first session. Browsers get the build that holds nothing else ('onnxruntime-web/wasm', 3.7 MB
+ * gzipped, half of the one with WebGPU).
  */
-export const webRuntime: Runtime = runtimeOver({
-  name: 'web',
-  provider: 'wasm',
-  load({ threads }) {
-    loading ??= import('#onnxruntime-web').then((ort: typeof Ort) => {
-      const isolated = !('crossOriginIsolated' in globalThis) || globalThis.crossOriginIsolated
-      if (!isolated) ort.env.wasm.numThreads = 1
-      else if (threads !== undefined) ort.env.wasm.numThreads = threads
-      ort.env.logLevel = 'fatal'
-      return ort
-    })
-    return loading
-  },
-})
+export const webRuntimeOf = (settings: WebOptions = {}): Runtime =>
+  runtimeOver({
+    name: 'web',
+    provider: 'wasm',
+    load(options) {
+      loading ??= import('#onnxruntime-web').then((ort: typeof Ort) => {
+        const { wasm } = ort.env
+        const threads = settings.threads ?? options.threads
+        const isolated = !('crossOriginIsolated' in globalThis) || globalThis.crossOriginIsolated
+        if (!isolated) wasm.numThreads = 1
+        else if (threads !== undefined) wasm.numThreads = threads
+        if (settings.wasm !== undefined) wasm.wasmPaths = { wasm: settings.wasm }
+        ort.env.logLevel = 'fatal'
+        return ort
+      })
+      return loading
+    },
+  })
+
+/** The same as it comes. `threads` of the first session opened become the engine's. */
+export const webRuntime: Runtime = webRuntimeOf()
 
 export { webRuntime as defaultRuntime }

@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs'
+import { type Browser, chromium, type Page } from 'playwright-core'
+
+const found = [
+  process.env.CHROMIUM_PATH,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((path) => path !== undefined && existsSync(path))
+
+/** Where there is no Chromium tests that need it are skipped, with a word on it; in CI they fail. */
+export const skipped = !found && !process.env.CI
+if (skipped) console.warn('No Chromium here: nothing is run in a browser. Install it, or set CHROMIUM_PATH.')
+
+/** Starts Chromium without anything that goes to the network by itself. */
+export const launch = (): Promise<Browser> => {
+  if (!found) throw new Error('CI must have Chromium: install it at /usr/bin/chromium or set CHROMIUM_PATH')
+  const quiet = ['quic', 'background-networking', 'component-update', 'sync'].map((part) => `--disable-${part}`)
+  return chromium.launch({
+    executablePath: found,
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', ...quiet],
+  })
+}
+
+/** Opens a page and gathers whatever goes wrong on it: complaints, failures, and requests beyond its own site. */
+export const open = async (
+  browser: Browser,
+  url: string,
+  viewport = { width: 1000, height: 800 },
+): Promise<{ page: Page; troubles: string[] }> => {
+  const page = await browser.newPage({ viewport })
+  const troubles: string[] = []
+  const site = new URL(url).origin
+  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && troubles.push(message.text()))
+  page.on('pageerror', (error) => troubles.push(error.message))
+  page.on('requestfailed', (request) => troubles.push(`failed: ${request.url().slice(0, 80)}`))
+  page.on('request', (request) => {
+    const { origin, protocol } = new URL(request.url())
+    if (origin !== site && !['data:', 'blob:'].includes(protocol)) troubles.push(`asked for ${request.url()}`)
+  })
+  page.on('response', (response) => response.ok() || troubles.push(`${response.status()}: ${response.url()}`))
+  await page.goto(url)
+  return { page, troubles }
+}
