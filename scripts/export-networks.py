@@ -37,6 +37,7 @@ class Network(NamedTuple):
     opset: int = 13
     vocabulary: int = 0
     batch: int = 2
+    differentiable: bool = True
 
 
 def classifier(name: str, size: int, opset: int = 13, **options) -> Network:
@@ -64,6 +65,41 @@ def video(name: str, shape: Tuple[int, int, int]) -> Network:
     return Network(lambda: make(weights=None, num_classes=10), {"x": (3, *shape)})
 
 
+def small_maxvit() -> nn.Module:
+    return torchvision.models.MaxVit((64, 64), 16, 2, [16, 32, 64, 64], [1, 1, 1, 1], 16, 0.0, num_classes=10)
+
+
+def narrow_vgg() -> nn.Module:
+    """The last layers, most of the file, are narrower than published."""
+    model = torchvision.models.vgg11_bn(weights=None, num_classes=10)
+    model.classifier[0], model.classifier[3], model.classifier[6] = nn.Linear(25088, 256), nn.Linear(256, 256), nn.Linear(256, 10)
+    return model
+
+
+def small_s3d() -> nn.Module:
+    model = torchvision.models.video.s3d(weights=None, num_classes=10)
+    model.avgpool = nn.AvgPool3d((2, 2, 2), stride=1)
+    return model
+
+
+class Detector(nn.Module):
+    """Detectors take a list of images and answer with a list of dictionaries."""
+
+    def __init__(self, inner: nn.Module):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        found = self.inner([x[0]])[0]
+        return found["boxes"], found["scores"], found["labels"]
+
+
+def detector(name: str, size: int, **options) -> Network:
+    make = getattr(torchvision.models.detection, name)
+    build = lambda: Detector(make(weights=None, weights_backbone=None, num_classes=5, **options))
+    return Network(build, {"x": (3, size, size)}, 11, 0, 1, False)
+
+
 torchvision_networks: Dict[str, Network] = {
     "squeezenet1_1": classifier("squeezenet1_1", 64, opset=11),
     "shufflenet_v2_x0_5": classifier("shufflenet_v2_x0_5", 64),
@@ -85,20 +121,24 @@ torchvision_networks: Dict[str, Network] = {
     "convnext_tiny": classifier("convnext_tiny", 64),
     "swin_t": classifier("swin_t", 64),
     "swin_v2_t": classifier("swin_v2_t", 64),
-    "maxvit_t": classifier("maxvit_t", 64, input_size=(64, 64), partition_size=2),
+    "maxvit": Network(small_maxvit, {"x": (3, 64, 64)}),
     "vit_b_16": Network(
         lambda: torchvision.models.VisionTransformer(64, 16, 4, 12, 192, 768, num_classes=10), {"x": (3, 64, 64)}
     ),
-    "alexnet": classifier("alexnet", 64, opset=9),
-    "vgg11_bn": classifier("vgg11_bn", 32),
+    "alexnet": classifier("alexnet", 224, opset=9),
+    "vgg11_bn": Network(narrow_vgg, {"x": (3, 224, 224)}),
     "fcn_resnet50": segmenter("fcn_resnet50", 64),
     "deeplabv3_mobilenet_v3_large": segmenter("deeplabv3_mobilenet_v3_large", 64),
     "lraspp_mobilenet_v3_large": segmenter("lraspp_mobilenet_v3_large", 64),
+    "ssdlite320_mobilenet_v3_large": detector("ssdlite320_mobilenet_v3_large", 320),
+    "fasterrcnn_mobilenet_v3_large_320_fpn": detector("fasterrcnn_mobilenet_v3_large_320_fpn", 320, min_size=160, max_size=160),
+    "retinanet_resnet50_fpn": detector("retinanet_resnet50_fpn", 160, min_size=160, max_size=160),
+    "fcos_resnet50_fpn": detector("fcos_resnet50_fpn", 160, min_size=160, max_size=160),
+    "maskrcnn_resnet50_fpn": detector("maskrcnn_resnet50_fpn", 160, min_size=160, max_size=160),
     "r3d_18": video("r3d_18", (4, 32, 32)),
     "mc3_18": video("mc3_18", (4, 32, 32)),
     "r2plus1d_18": video("r2plus1d_18", (4, 32, 32)),
-    "s3d": video("s3d", (16, 64, 64)),
-    "mvit_v2_s": Network(lambda: torchvision.models.video.mvit_v2_s(weights=None, num_classes=10), {"x": (3, 16, 224, 224)}, 13, 0, 1),
+    "s3d": Network(small_s3d, {"x": (3, 16, 64, 64)}),
 }
 
 
@@ -145,13 +185,13 @@ def sample(network: Network) -> Dict[str, torch.Tensor]:
 
 def export(model: nn.Module, network: Network, path: str, plain: bool) -> None:
     feeds = sample(network)
-    free = {name: {0: "batch"} for name in [*feeds, "out"]}
+    free = {name: {0: "batch"} for name in [*feeds, "out"]} if network.batch > 1 else None
     torch.onnx.export(
         model,
         tuple(feeds.values()),
         path,
         input_names=list(feeds),
-        output_names=["out"],
+        output_names=["out"] if network.differentiable else None,
         dynamic_axes=free,
         opset_version=network.opset,
         training=TrainingMode.PRESERVE if plain else TrainingMode.EVAL,
@@ -164,8 +204,9 @@ def record_gradients(model: nn.Module, network: Network, folder: str, name: str)
     export(model, network, path, plain=True)
     initializers = {one.name for one in onnx.load(path, load_external_data=False).graph.initializer}
     feeds = sample(network)
-    model = model.double()
-    out = model(*[x.double() if x.is_floating_point() else x for x in feeds.values()])
+    kind = torch.float32 if getattr(model, "single_precision", False) else torch.float64
+    model = model.to(kind)
+    out = model(*[x.to(kind) if x.is_floating_point() else x for x in feeds.values()])
     tensors = {f"in:{key}": x for key, x in feeds.items()}
     if out.dim() == 2:
         labels = torch.randint(0, out.shape[1], (out.shape[0],))
@@ -173,10 +214,10 @@ def record_gradients(model: nn.Module, network: Network, folder: str, name: str)
         tensors["labels"] = labels
     else:
         target = torch.randn(out.shape)
-        loss, kind = nn.functional.mse_loss(out, target.double()), "mse"
+        loss, kind = nn.functional.mse_loss(out, target.to(out.dtype)), "mse"
         tensors["target"] = target
     loss.backward()
-    tensors |= {"out": out.float(), "loss": loss}
+    tensors.update({"out": out.float(), "loss": loss.double()})
     for key, parameter in model.named_parameters():
         if parameter.grad is not None and key in initializers:
             tensors[f"grad:{key}"] = parameter.grad.float()
@@ -192,7 +233,9 @@ def main() -> None:
     for name in names:
         began = time.time()
         network = networks[name]
-        wanted = [os.path.join(folder, f"{name}.onnx"), os.path.join(folder, "gradients", f"{name}.safetensors")]
+        wanted = [os.path.join(folder, f"{name}.onnx")]
+        if network.differentiable:
+            wanted.append(os.path.join(folder, "gradients", f"{name}.safetensors"))
         if all(os.path.exists(path) for path in wanted):
             continue
         try:
@@ -200,7 +243,8 @@ def main() -> None:
             model = network.build().eval()
             randomize(model)
             export(model, network, wanted[0], plain=False)
-            record_gradients(model, network, os.path.join(folder, "gradients"), name)
+            if network.differentiable:
+                record_gradients(model, network, os.path.join(folder, "gradients"), name)
             print(f"{name}: {time.time() - began:.1f} s", flush=True)
         except Exception as error:  # One network that cannot be exported must not hide the others.
             print(f"{name}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", flush=True)

@@ -285,6 +285,8 @@ class Tagger(nn.Module):
 class FakeQuantized(nn.Module):
     """A network trained for quantization: QuantizeLinear and DequantizeLinear around weights and activations."""
 
+    single_precision = True
+
     def __init__(self):
         super().__init__()
         self.a, self.b, self.c = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 32, 3, padding=1, stride=2), nn.Linear(32, 10)

@@ -32,6 +32,8 @@ const differentiable = new Set<TensorType['type']>(['float32', 'float64', 'float
 export const backward = (options: BackwardOptions): Map<string, string> => {
   const { nodes, builder, types, constants, wanted } = options
   const varying = variesWith(nodes, wanted)
+  // Whole numbers that stand for real ones have a gradient too, by the straight-through rule of QuantizeLinear's row.
+  const quantized = new Set(nodes.flatMap(({ opType, outputs }) => (opType === 'QuantizeLinear' ? outputs : [])))
   const arriving = new Map([...options.seeds].map(([value, gradient]) => [value, [gradient]]))
 
   const gradientOf = (value: string): string | undefined => {
@@ -45,7 +47,8 @@ export const backward = (options: BackwardOptions): Map<string, string> => {
   for (const node of [...nodes].reverse()) {
     const wants = (input: number) => {
       const name = node.inputs[input]
-      return name !== undefined && varying.has(name) && differentiable.has(types.get(name)?.type ?? 'undefined')
+      if (name === undefined || !varying.has(name)) return false
+      return quantized.has(name) || differentiable.has(types.get(name)?.type ?? 'undefined')
     }
     if (!node.outputs.some((name) => arriving.has(name))) continue
     if (!node.inputs.some((_, input) => wants(input))) continue
