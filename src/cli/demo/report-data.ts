@@ -29,7 +29,7 @@ export const reportData = async (story: Story, stages: MeasuredStages, seconds: 
     model: 'seed-cnn',
     dataset: `MNIST, ${test.size} test images`,
     optimizer: 'Ranger (RAdam, Lookahead, gradient centralization)',
-    criterion: 'L2 norm of each kernel, all layers in one ranking',
+    criterion: 'L2 norm of each kernel',
     stages: stages.map(({ evaluation: _, ...stage }) => ({ ...stage, file: `${stage.name}.onnx` })),
     curve: story.curve,
     marks: story.marks,
@@ -80,7 +80,7 @@ export const reportData = async (story: Story, stages: MeasuredStages, seconds: 
       date: new Date().toISOString(),
       seconds,
       latencyNote: 'median of 101 runs of 32 images in ONNX Runtime',
-      settings: { ...settings },
+      settings: { ...settings, ratios: JSON.stringify(settings.ratios) },
       versions: { node: process.version },
     },
   }

@@ -16,7 +16,16 @@ import {
   verifyPlan,
 } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
-import { evaluate, inputOf, openParallelEngine, type Round, rebirth, type TrainEvent, type TrainOptions, train } from '../../train/node.ts'
+import {
+  evaluate,
+  inputOf,
+  openParallelEngine,
+  type Round,
+  rebirth,
+  type TrainEvent,
+  type TrainOptions,
+  train,
+} from '../../train/node.ts'
 import { type Console, percent, sparkline } from '../console.ts'
 import { showTraining } from '../progress.ts'
 import { defaultThreads } from '../runs.ts'
@@ -28,8 +37,8 @@ export type StorySettings = {
   readonly roundEpochs: number
   readonly lastEpochs: number
   readonly rounds: number
-  /** Share of the original's bytes that the last round gets down to. */
-  readonly share: number
+  /** Share of each layer's kernels that is gone after the last round. */
+  readonly ratios: { readonly [layer: string]: number }
   readonly lr: number
   /** The small rate of retraining. */
   readonly retrainLr: number
@@ -140,8 +149,7 @@ export const tellStory = async (
     runtime: nodeRuntime,
     steps: settings.rounds,
     criterion: 'l2',
-    scope: 'global',
-    target: { bytes: settings.share },
+    ratios: settings.ratios,
     source,
     retrain: (pruned, { round, whole }) => {
       marks.push({ step: curve.at(-1)?.step ?? 0, label: `prune to ${widths(whole)}` })
