@@ -33,13 +33,6 @@ export const demo = command({
     seed: { kind: 'number', value: 'N', help: 'makes the story repeat exactly', default: 0, min: 0, whole: true },
     epochs: { kind: 'number', value: 'N', help: 'passes over the training images', default: 3, min: 0 },
     rounds: { kind: 'number', value: 'N', help: 'rounds of pruning and retraining', default: 5, min: 1, whole: true },
-    share: {
-      kind: 'number',
-      value: 'X',
-      help: 'bytes the last round gets down to, as a share',
-      default: 0.1,
-      min: 0.02,
-    },
   },
   async run({ values: { out, seed, epochs, rounds }, console }) {
     const started = performance.now()
