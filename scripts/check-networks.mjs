@@ -6,14 +6,22 @@
 // For FOLDER/NAME.onnx: half of every group's units removed, held against the masked original (two batch sizes), pruned and
 // proven a second time; the same with approximate groups, which must run; costs, and what is frozen for which reason.
 
-import { readdirSync, existsSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { gradientParity } from '../dist/autodiff/index.js'
 import { writeFileAtomic } from '../dist/base/files.js'
 import { readSafetensors } from '../dist/formats/node.js'
 import { readModel } from '../dist/onnx/file.js'
-import { analyzeModel, applyPlan, costOf, planPruning, prunableMacs, pruneModel, verifyPlan } from '../dist/prune/index.js'
+import {
+  analyzeModel,
+  applyPlan,
+  costOf,
+  planPruning,
+  prunableMacs,
+  pruneModel,
+  verifyPlan,
+} from '../dist/prune/index.js'
 import { nodeRuntime as runtime } from '../dist/runtime/node.js'
 
 const { values, positionals } = parseArgs({
@@ -33,7 +41,11 @@ const checkGradients = async (name) => {
   const path = join(folder, 'gradients', name)
   if (!existsSync(`${path}.safetensors`)) return undefined
   const began = performance.now()
-  const { parameters } = await gradientParity(runtime, await readModel(`${path}.onnx`), await readSafetensors(`${path}.safetensors`))
+  const { parameters } = await gradientParity(
+    runtime,
+    await readModel(`${path}.onnx`),
+    await readSafetensors(`${path}.safetensors`),
+  )
   const worst = parameters.reduce((a, b) => (b.error > a.error || Number.isNaN(b.error) ? b : a))
   return { error: worst.error, worst: worst.name, parameters: parameters.length, seconds: since(began) }
 }
@@ -77,7 +89,10 @@ const checkPruning = async (name) => {
 const frozenReasons = (frozen) => {
   const counts = new Map()
   for (const { reason } of frozen) {
-    const plain = reason.replace(/ '[^']*'/g, '').replace(/\(node\)/, '').trim()
+    const plain = reason
+      .replace(/ '[^']*'/g, '')
+      .replace(/\(node\)/, '')
+      .trim()
     counts.set(plain, (counts.get(plain) ?? 0) + 1)
   }
   return [...counts].sort(([, a], [, b]) => b - a)
@@ -103,7 +118,9 @@ for (const name of names) {
 
 function summary({ result: g, failure: noGradient }, { result: p, failure: noPrune }) {
   const gradient = noGradient ?? (g ? `gradients ${g.error.toExponential(1)} (${g.worst})` : 'no recorded gradients')
-  const prune = noPrune ?? `pruned in ${p.seconds.toFixed(2)} s, difference ${p.difference.toExponential(1)}, share ${percent(p.share)} (${percent(p.roughShare)}), MACs ${percent(p.after.macs / p.before.macs)}; ${p.frozen.map(([reason, n]) => `${n}× ${reason}`).join('; ')}`
+  const prune =
+    noPrune ??
+    `pruned in ${p.seconds.toFixed(2)} s, difference ${p.difference.toExponential(1)}, share ${percent(p.share)} (${percent(p.roughShare)}), MACs ${percent(p.after.macs / p.before.macs)}; ${p.frozen.map(([reason, n]) => `${n}× ${reason}`).join('; ')}`
   return `${gradient}; ${prune}`
 }
 
@@ -128,7 +145,8 @@ const pruneRow = ({ name, pruning: { result: p, failure } }) =>
 const frozenRow = ({ name, pruning: { result } }) =>
   result && `| ${name} | ${result.frozen.map(([reason, n]) => `${n}× ${reason}`).join('; ')} |`
 
-const table = (head, lines) => [head, head.replace(/[^|]+/g, '---'), ...lines.filter((line) => line !== undefined)].join('\n')
+const table = (head, lines) =>
+  [head, head.replace(/[^|]+/g, '---'), ...lines.filter((line) => line !== undefined)].join('\n')
 
 if (values.out)
   await writeFileAtomic(
@@ -168,7 +186,10 @@ ${table('| network | axes and reasons |', rows.map(frozenRow))}
 
 const failed = rows.filter(
   ({ gradients: g, pruning: p }) =>
-    g.failure || p.failure || !(p.result.difference <= tolerances.prune) || (g.result && !(g.result.error <= tolerances.gradient)),
+    g.failure ||
+    p.failure ||
+    !(p.result.difference <= tolerances.prune) ||
+    (g.result && !(g.result.error <= tolerances.gradient)),
 )
 if (failed.length > 0) {
   console.error(`not as they must be: ${failed.map(({ name }) => name).join(', ')}`)

@@ -142,17 +142,26 @@ torchvision_networks: Dict[str, Network] = {
 }
 
 
-def randomize(model: nn.Module) -> None:
-    """Gives every tensor of equal elements (fresh norms, layer scales) and every running statistic a life of its own."""
+def randomize(model: nn.Module, network: Network) -> None:
+    """
+    Gives every tensor of equal elements (fresh norms, layer scales) a life of its own, and every BatchNormalization the
+    statistics of a batch: without them values hardly vary with the input, maxima nearly tie, and which of them wins, and with
+    it a gradient, is decided by rounding.
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.running_mean.normal_(0, 0.2)
-                module.running_var.uniform_(0.7, 1.3)
         for parameter in model.parameters():
             if parameter.numel() > 1 and bool((parameter == parameter.flatten()[0]).all()):
                 centre = 1.0 if float(parameter.flatten()[0]) != 0 else 0.0
                 parameter.normal_(centre, 0.1)
+        if network.batch > 1:
+            for norm in norms:
+                norm.train()
+                norm.momentum = 1.0
+            model(*sample(network).values())
+        for norm in norms:
+            norm.eval()
+            norm.running_var.clamp_(min=0.01)
 
 
 def write_safetensors(path: str, tensors: Dict[str, torch.Tensor], metadata: Dict[str, str]) -> None:
@@ -224,7 +233,13 @@ def record_gradients(model: nn.Module, network: Network, folder: str, name: str)
     write_safetensors(os.path.join(folder, f"{name}.safetensors"), tensors, {"loss": kind, "mode": "eval"})
 
 
+def zero(g, x):
+    """Swin v2 fills the middle of a bias with zeros in place."""
+    return g.op("Mul", x, g.op("Constant", value_t=torch.tensor(0.0)))
+
+
 def main() -> None:
+    torch.onnx.register_custom_op_symbolic("aten::zero", zero, 13)
     from own_networks import networks as own
 
     networks = {**torchvision_networks, **{name: Network(*parts) for name, parts in own.items()}}
@@ -241,7 +256,7 @@ def main() -> None:
         try:
             torch.manual_seed(0)
             model = network.build().eval()
-            randomize(model)
+            randomize(model, network)
             export(model, network, wanted[0], plain=False)
             if network.differentiable:
                 record_gradients(model, network, os.path.join(folder, "gradients"), name)

@@ -1,7 +1,7 @@
 import type { Tensor, TensorType } from '../base/index.ts'
 import { UnsupportedError } from '../base/index.ts'
 import { type GraphBuilder, type Node, nodeLabel } from '../onnx/index.ts'
-import { operatorOf, stops } from '../operators/index.ts'
+import { operatorOf, stops, unknown } from '../operators/index.ts'
 
 export type BackwardOptions = {
   /** The forward nodes, in topological order. */
@@ -54,7 +54,7 @@ export const backward = (options: BackwardOptions): Map<string, string> => {
     if (!node.inputs.some((_, input) => wants(input))) continue
     const rule = operatorOf(node)?.gradient
     if (rule === stops) continue
-    if (rule === undefined)
+    if (rule === undefined || rule === unknown)
       throw new UnsupportedError(`no gradient is known for operator ${node.opType}`, {
         place: { node: nodeLabel(node), operator: node.domain ? `${node.domain}.${node.opType}` : node.opType },
         remedy: 'freeze the parameters before it, or take the loss from a value before it',

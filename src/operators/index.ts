@@ -16,6 +16,7 @@ import { recurrent } from './recurrent.ts'
 import { reduce } from './reduce.ts'
 import { reshape } from './reshape.ts'
 import { resize } from './resize.ts'
+import { roiAlign } from './roialign.ts'
 import { scatter } from './scatter.ts'
 import { select } from './select.ts'
 import { shape } from './shape.ts'
@@ -37,6 +38,7 @@ export const operators = {
   ...elementwise,
   ...functions,
   ...gridSample,
+  ...roiAlign,
   ...concats,
   ...depth,
   ...gather,

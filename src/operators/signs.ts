@@ -219,6 +219,8 @@ const rules: { readonly [opType: string]: SignRule } = {
   GroupNormalization: normalized(true),
   LayerNormalization: normalized(false),
   RMSNormalization: normalized(true),
+  // A constant channel is 0 ÷ 0: there is no ε.
+  MeanVarianceNormalization: (c) => (c.touched(0) ? undefined : anySign),
   RNN: recurrent,
   GRU: recurrent,
   LSTM: recurrent,
@@ -263,6 +265,7 @@ const rules: { readonly [opType: string]: SignRule } = {
   Resize: resized,
   Upsample: keepsZero,
   GridSample: keepsZero,
+  RoiAlign: keepsZero,
 }
 
 /** Operators all of whose outputs are alike; of others, second outputs are masks, statistics and indices. */

@@ -6,8 +6,11 @@ import type { GraphBuilder, Node } from '../onnx/index.ts'
  * above (differentiation, pruning, costs) and knows nothing of training or pruning itself.
  */
 export type Operator = {
-  /** How gradients pass from outputs to inputs; `stops` when none can (its outputs do not vary smoothly). */
-  readonly gradient: GradientRule | typeof stops
+  /**
+   * How gradients pass from outputs to inputs; `stops` when none can (its outputs do not vary smoothly), `unknown` when there
+   * is one that this project does not have.
+   */
+  readonly gradient: GradientRule | typeof stops | typeof unknown
   /** Which indices of its values' axes live and die together. */
   readonly axes: AxisRule
   /** Multiply–accumulates of one run; `free` for operators that do none. */
@@ -30,6 +33,9 @@ export type NodeContext = {
 
 /** Marks an operator whose inputs get no gradient: comparisons, shapes, indices, rounding. */
 export const stops = 'stops'
+
+/** Marks an operator that only pruning knows: on the way from a trainable weight to the loss it is an error. */
+export const unknown = 'unknown'
 
 export type GradientContext = NodeContext & {
   /** ∂L/∂output for each output, by position; undefined where the loss does not depend on that output. */

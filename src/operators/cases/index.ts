@@ -5,7 +5,7 @@ import { normalizationCases } from './normalization.ts'
 import { poolingCases } from './pooling.ts'
 import { recurrentCases } from './recurrent.ts'
 import { reduceCases, softmaxCases } from './reduce.ts'
-import { gridSampleCases, quantizeCases, resizeCases } from './resize.ts'
+import { gridSampleCases, quantizeCases, resizeCases, roiAlignCases } from './resize.ts'
 import { indexingCases, reshapeCases, segmentCases, shapeCases } from './shape.ts'
 import type { OperatorCase } from './types.ts'
 
@@ -28,6 +28,7 @@ export const operatorCases: readonly OperatorCase[] = [
   ...quantizeCases,
   ...reshapeCases,
   ...resizeCases,
+  ...roiAlignCases,
   ...segmentCases,
   ...shapeCases,
 ]

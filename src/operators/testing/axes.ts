@@ -19,7 +19,7 @@ type Facts = {
   readonly readings: number
 }
 
-const place = ({ value, axis }: AxisRef, index: number) => `${value} ${axis} ${index}`
+export const place = ({ value, axis }: AxisRef, index: number) => `${value} ${axis} ${index}`
 const slot = ({ value, axis }: AxisRef) => `${value} ${axis}`
 
 /** Asks a row for its facts and keeps them in a union–find; `reading` picks one of every choice. */
@@ -86,7 +86,7 @@ export const factsOf = (context: NodeContext, reading: number): Facts => {
 type Kept = (ref: AxisRef) => readonly number[] | undefined
 
 /** Elements of a tensor whose index along every axis is kept. */
-const cut = (tensor: Tensor, kept: (axis: number) => readonly number[] | undefined): Tensor => {
+export const cut = (tensor: Tensor, kept: (axis: number) => readonly number[] | undefined): Tensor => {
   let { dims, bytes } = tensor
   const width = byteLengthOf({ type: tensor.type, dims: [1] })
   for (let axis = 0; axis < dims.length; axis++) {
@@ -105,7 +105,7 @@ const cut = (tensor: Tensor, kept: (axis: number) => readonly number[] | undefin
 }
 
 /** Zeros wherever an index along some axis is not kept. */
-const masked = (tensor: Tensor, kept: (axis: number) => readonly number[] | undefined): Tensor => {
+export const masked = (tensor: Tensor, kept: (axis: number) => readonly number[] | undefined): Tensor => {
   const bytes = tensor.bytes.slice()
   const width = byteLengthOf({ type: tensor.type, dims: [1] })
   for (let n = 0; n < sizeOf(tensor.dims); n++) {
@@ -118,7 +118,7 @@ const masked = (tensor: Tensor, kept: (axis: number) => readonly number[] | unde
   return { ...tensor, bytes }
 }
 
-const run = async (
+export const run = async (
   node: Node,
   values: ReadonlyMap<string, Tensor>,
   drawn: readonly string[],
@@ -136,11 +136,8 @@ const run = async (
   return out
 }
 
-/**
- * Removes units from a case's node and compares with the original where their slices are zero: what is left of the outputs
- * must be equal.
- */
-export const checkAxes = async (c: OperatorCase): Promise<void> => {
+/** A case's node, and what rules may ask of it. */
+export const caseContext = async (c: OperatorCase): Promise<{ one: OneNode; context: NodeContext }> => {
   const { one, session, out: shapes } = await openEither(c, 1)
   await session.close()
   const find = (name: string) => one.values.get(name) ?? shapes[name]!
@@ -151,6 +148,15 @@ export const checkAxes = async (c: OperatorCase): Promise<void> => {
     type: (name) => find(name).type,
     constant: (name) => (one.drawn.includes(name) ? undefined : one.values.get(name)),
   }
+  return { one, context }
+}
+
+/**
+ * Removes units from a case's node and compares with the original where their slices are zero: what is left of the outputs
+ * must be equal.
+ */
+export const checkAxes = async (c: OperatorCase): Promise<void> => {
+  const { one, context } = await caseContext(c)
   let readings = 1
   for (let reading = 0; reading < readings; reading++) {
     const facts = factsOf(context, reading)
