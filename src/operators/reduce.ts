@@ -83,9 +83,12 @@ const reduction = (derivative: (t: Reduction) => string): Operator => ({
   macs: free,
 })
 
+/** Sums of some function that is 0 at 0: an index that is 0 adds nothing. */
+const sums = new Set(['ReduceSum', 'ReduceL1', 'ReduceL2', 'ReduceSumSquare', 'ReduceLogSum'])
+
 /**
- * Removing an index of the reduced axis is not the same as setting it to zero: a mean divides by the count, which makes it
- * approximate (it is what normalizations written out in parts take over their features), and the others freeze, a maximum of
+ * An index of the reduced axis that is zero can go from a sum. A mean divides by the count too, which makes it approximate
+ * (it is what normalizations written out in parts take over their features). From the others nothing can go, a maximum of
  * negative numbers not being 0. Other axes pass.
  */
 const reducedAxisRule: AxisRule = (a) => {
@@ -102,7 +105,8 @@ const reducedAxisRule: AxisRule = (a) => {
   let output = 0
   for (const axis of a.dims(x).keys()) {
     if (axes.includes(axis)) {
-      if (a.node.opType === 'ReduceMean') a.approximate(at(x, axis), 'the mean of fewer indices is another')
+      if (sums.has(a.node.opType)) a.join(at(x, axis), at(x, axis))
+      else if (a.node.opType === 'ReduceMean') a.approximate(at(x, axis), 'the mean of fewer indices is another')
       else a.freeze(at(x, axis), `${a.node.opType} combines all indices of the axis`)
       if (keeps) a.freeze(at(y, output++), 'a reduced axis has one index')
     } else a.join(at(x, axis), at(y, output++))

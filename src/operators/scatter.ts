@@ -1,9 +1,31 @@
-import { int64, sizeOf } from '../base/index.ts'
+import { int64, numbersOf, sizeOf } from '../base/index.ts'
 import { intOf, stringOf } from '../onnx/index.ts'
 import { calculator } from './calculator.ts'
-import { at, expand, filled, freezeAxes, gradOf, inputOf, outputOf, range, reshape, sum } from './helpers.ts'
+import {
+  at,
+  expand,
+  filled,
+  freezeAxes,
+  frontAxis,
+  gradOf,
+  inputOf,
+  joinAxes,
+  outputOf,
+  range,
+  reshape,
+  sum,
+} from './helpers.ts'
+import { keptOf } from './kept.ts'
 import { axisOf, indices64, rankOf } from './rows.ts'
-import { type AxisRule, free, type GradientContext, type GradientRule, type Operator } from './types.ts'
+import {
+  type AxisRule,
+  free,
+  type GradientContext,
+  type GradientRule,
+  type NodeContext,
+  type Operator,
+  type ResizeRule,
+} from './types.ts'
 
 /** y[i][j] = x[idx[i][j]][j] along axis 0, and so on. */
 const gatherElementsGradient: GradientRule = (g) => {
@@ -88,6 +110,37 @@ const sliceAxes: AxisRule = (a) => {
   }
 }
 
+/** The rows a ScatterND overwrites, each once, when they are constant. */
+const rowsWritten = (c: NodeContext): number[] | undefined => {
+  const indices = c.constant(inputOf(c.node, 1))
+  if (indices?.dims.length !== 2 || indices.dims[1] !== 1) return undefined
+  if (stringOf(c.node, 'reduction', 'none') !== 'none') return undefined
+  const rows = numbersOf(indices).map((row) => frontAxis(row, c.dims(inputOf(c.node, 0))[0]!))
+  return new Set(rows).size === rows.length ? rows : undefined
+}
+
+/** `x[2:5] = u` as exporters write it: rows of a constant list carry their indices along. */
+const scatterNDAxes: AxisRule = (a) => {
+  const rows = rowsWritten(a)
+  if (!rows) return sliceAxes(a)
+  const [x, indices, u, y] = [inputOf(a.node, 0), inputOf(a.node, 1), inputOf(a.node, 2), outputOf(a.node, 0)]
+  joinAxes(a, x, y)
+  joinAxes(a, u, y, range(1, a.dims(y).length))
+  rows.forEach((row, k) => {
+    a.joinAt({ ...at(u, 0), at: k }, { ...at(y, 0), at: row })
+  })
+  freezeAxes(a, indices, 'holds positions')
+}
+
+const resizeScatterND: ResizeRule = (r) => {
+  const [x, u] = [inputOf(r.node, 0), inputOf(r.node, 2)]
+  const [rows, kept] = [rowsWritten(r), r.kept(at(x, 0))]
+  if (!rows || !kept) return
+  const place = new Map(kept.map((row, i) => [row, i]))
+  const left = keptOf(r, u, 0).map((k) => place.get(rows[k]!)!)
+  r.setConstant(1, int64([left.length, 1], left))
+}
+
 /** How a scattering operator meets its data: reads back and writes in the same manner. */
 type Scatter = {
   /** Values at the indices. */
@@ -152,5 +205,5 @@ export const scatter = {
   GatherND: { gradient: gatherNDGradient, axes: sliceAxes, macs: free },
   ScatterElements: { gradient: scatterGradient(byElement), axes: elementAxes, macs: free },
   Scatter: { gradient: scatterGradient(byElement), axes: elementAxes, macs: free },
-  ScatterND: { gradient: scatterGradient(bySlice), axes: sliceAxes, macs: free },
+  ScatterND: { gradient: scatterGradient(bySlice), axes: scatterNDAxes, macs: free, resize: resizeScatterND },
 } satisfies Record<string, Operator>

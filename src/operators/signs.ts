@@ -83,6 +83,10 @@ const all =
 const carried: SignRule = (c) =>
   c.node.inputs.reduce((signs, _, i) => (c.touched(i) ? signs | c.signs(i) : signs), 0) || anySign
 
+/** What was there, or what is written over it. */
+const overwritten: SignRule = (c) =>
+  stringOf(c.node, 'reduction', 'none') === 'none' ? c.signs(0) | (c.touched(2) ? c.signs(2) : 0) : anySign
+
 /** A divisor that masking does not touch is what it was before: not 0. */
 const quotient: SignRule = (c) => {
   const divisor = c.signs(1)
@@ -260,6 +264,7 @@ const rules: { readonly [opType: string]: SignRule } = {
   SpaceToDepth: same,
   ReverseSequence: same,
   Concat: carried,
+  ScatterND: overwritten,
   Trilu: rounded,
   Pad: padded,
   Resize: resized,

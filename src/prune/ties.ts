@@ -11,6 +11,12 @@ const rounding = new Set(['Floor', 'Ceil', 'Round', 'Sign'])
 
 const sizes = new Set(['Shape', 'Size'])
 
+/**
+ * Functions without parameters whose results crowd near a bound, where the engine's approximation is good to an absolute
+ * 1e-7 only (Sigmoid, of large negative numbers): equal arguments prove equal results better than the results do.
+ */
+const bounded = new Set(['Sigmoid', 'HardSigmoid', 'Softmax', 'Tanh'])
+
 /** What the two models computed when they were made to choose alike. */
 export type AlikeRun = {
   /** The masked model's outputs, and the real numbers it chose by. */
@@ -22,12 +28,13 @@ export type AlikeRun = {
 }
 
 /**
- * Runs both models with the same choices. Where a network turns real numbers into whole ones (the best k, boxes above a
+ * Runs both models again where their outputs seem to differ, and compares what tells. Where a network turns real numbers into whole ones (the best k, boxes above a
  * threshold, a rounding), numbers that differ in their last bit may be chosen differently, and all that follows differs in
  * full. So the pruned model is given what the masked one chose, and the numbers both choose by are compared along with the
- * outputs: if those agree the choices were ties, and what follows can be compared.
+ * outputs: if those agree the choices were ties, and what follows can be compared. An output that is a sigmoid or the like is
+ * compared by its argument.
  *
- * @returns undefined when the model makes no such choices
+ * @returns undefined when there is nothing else to compare
  */
 export const runAlike = async (
   runtime: Runtime,
@@ -43,17 +50,24 @@ export const runAlike = async (
       ? [name]
       : [],
   )
-  if (choices.length === 0) return undefined
   const reasons = choices.flatMap((name) =>
     made.get(name)!.inputs.filter((input) => made.has(input) && isReal(after, input) && before.has(input)),
   )
-  const outputs = masked.graph.outputs.map(({ name }) => name).filter((name) => !choices.includes(name))
+  const named = masked.graph.outputs.map(({ name }) => name)
+  const outputs = named.filter((name) => !choices.includes(name)).map((name) => argumentOf(made, name))
+  if (choices.length === 0 && outputs.every((name) => named.includes(name))) return undefined
   const compared = [...new Set([...outputs, ...reasons])]
 
   const expected = await runFor(runtime, masked, [...compared, ...choices], before, feeds)
   const given = Object.fromEntries(choices.map((name) => [name, expected[name]!]))
   const actual = await runFor(runtime, withInputs(pruned, choices, after), compared, after, { ...feeds, ...given })
   return { expected: Object.fromEntries(compared.map((name) => [name, expected[name]!])), actual, choices }
+}
+
+/** What a bounded function at the end of a network is applied to; any other output is itself. */
+const argumentOf = (made: ReadonlyMap<string, Node>, name: string): string => {
+  const node = made.get(name)
+  return node && bounded.has(node.opType) && made.has(node.inputs[0]!) ? node.inputs[0]! : name
 }
 
 const isReal = (types: ReadonlyMap<string, TensorType>, name: string): boolean => {

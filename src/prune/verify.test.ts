@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { float32 } from '../base/index.ts'
+import { float32, float32Of } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import { pruneModel, verifyPlan } from './index.ts'
@@ -59,4 +59,24 @@ test('regions of an image carry its channels on', async () => {
   expect(plan.slices['conv.weight']?.['0']).toHaveLength(4)
   expect(plan.slices['fc.weight']?.['1']).toHaveLength(16)
   expect(await verifyPlan(model, pruned, plan, { runtime })).toMatchObject({ equal: true })
+})
+
+test('a sigmoid far from its middle is held to its argument', async () => {
+  const net = new Net([5])
+  const hidden = net.relu(net.dense('x', 'one', [8, 5]))
+  const far = net.b.op('Sub', [net.dense(hidden, 'two', [3, 8]), net.b.scalar(14)])
+  const model = net.model(net.b.op('Sigmoid', [far]))
+  const { model: pruned, plan } = await pruneModel(model, { runtime, target: { ratio: 0.5 } })
+  const bias = pruned.graph.initializers.get('two.bias')!
+  pruned.graph.initializers.set(
+    'two.bias',
+    float32(
+      [3],
+      [6e-4, 0, 0].map((n, i) => n + float32Of(bias)[i]!),
+    ),
+  )
+  const proof = await verifyPlan(model, pruned, plan, { runtime })
+  expect(proof.outputs.map(({ output }) => output)).toContain('Sub_out')
+  expect(proof.difference).toBeGreaterThan(1e-6)
+  expect(proof.difference).toBeLessThan(1e-4)
 })

@@ -20,6 +20,7 @@ export type VerifyOptions = Pick<SampleOptions, 'sizes' | 'seed'> & {
 
 /** How one output of one run compares. */
 export type OutputDifference = {
+  /** Or, where it was held to that, the value it comes from. */
   readonly output: string
   /** Which run, and the size of its first input's first axis. */
   readonly run: number
