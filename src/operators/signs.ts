@@ -130,9 +130,9 @@ const normalized =
 /** y = γ(x − μ)/√(σ² + ε) + β, where a masked σ² is 0. */
 const batchNormalized: SignRule = (c) => (floatOf(c.node, 'epsilon', 1e-5) > 0 ? normalized(false)(c) : undefined)
 
-/** With no bias and no state left, every gate's candidate is tanh 0 = 0 and the state stays 0. */
+/** With no weights, bias and state left, every gate's candidate is tanh 0 = 0 and the state stays 0. */
 const recurrent: SignRule = (c) => {
-  const rests = [3, 5, 6].every((i) => !c.node.inputs[i] || c.signs(i) === zero)
+  const rests = [1, 2, 3, 5, 6].every((i) => !c.node.inputs[i] || c.signs(i) === zero)
   return rests && !c.node.attributes.has('activations') ? zero : anySign
 }
 

@@ -150,6 +150,14 @@ describe('a masked unit that would be no number', () => {
       'x ÷ √(x² + ε)',
       (net, x) => net.b.op('Div', [x, net.b.op('Sqrt', [withScalar('Add', 0.1)(net, net.b.op('Mul', [x, x]))])]),
     ],
+    [
+      'x ÷ max(‖x‖, ε), stretched to its shape',
+      (net, x) => {
+        const norm = net.b.op('ReduceL2', [x], { axes: [1] })
+        const length = net.b.op('Expand', [withScalar('Max', 0.1)(net, norm), net.b.ints([1, 6])])
+        return net.b.op('Div', [x, length])
+      },
+    ],
     ['x ÷ max(|x|, ε)', (net, x) => net.b.op('Div', [x, withScalar('Max', 0.1)(net, net.b.op('Abs', [x]))])],
   ])('%s does not', async (_, step) => {
     const plan = await prove(between(step))

@@ -1,5 +1,15 @@
 import { type Model, type Node, nodeLabel, opsetOf } from '../onnx/index.ts'
-import { anySign, type NodeContext, type SignRule, type Signs, signRuleOf, signsOf, zero } from '../operators/index.ts'
+import {
+  type AxisRef,
+  anySign,
+  type NodeContext,
+  type SignContext,
+  type SignRule,
+  type Signs,
+  signRuleOf,
+  signsOf,
+  zero,
+} from '../operators/index.ts'
 import { maskedNames } from './mask.ts'
 import type { KnownValues, Place, RuleRun, Tie } from './rule-run.ts'
 import type { AxisUnits } from './units.ts'
@@ -27,6 +37,11 @@ export const freezeUnproven = (model: Model, units: AxisUnits, runs: readonly No
   for (const { node, rule } of runs) {
     const context = { node, opset, dims, type, constant: values.constant }
     const where = `${node.opType} '${nodeLabel(node)}'`
+    const whole = (i: number) => state.whole(node.inputs[i] ?? '')
+    const everywhere: SignContext = { ...context, signs: whole, touched: () => false }
+    node.outputs.forEach((name, position) => {
+      state.note(node, name, signRuleOf(node, position)(everywhere) ?? anySign)
+    })
     for (const tie of rule.ties(dims)) {
       const sums = tie.outputs.length === 0 && !lendsOnly.has(node.opType)
       const places = (sums ? tie.inputs : tie.outputs).filter(live)
@@ -35,7 +50,7 @@ export const freezeUnproven = (model: Model, units: AxisUnits, runs: readonly No
       for (const { position, slot } of places)
         if (sums) freezeSums(units, slot, seen, `${where}: ${unprovenSum}`)
         else {
-          const ask = remembered(seen, signRuleOf(node, position), (i) => state.whole(node.inputs[i] ?? ''), context)
+          const ask = remembered(seen, signRuleOf(node, position), whole, context)
           state.fill(slot, (root) => {
             const signs = ask(root)
             if (signs === undefined) units.freezeClass(root, `${where}: ${notANumber}`)
@@ -102,6 +117,8 @@ class MaskedSigns {
   readonly #masked: Set<string>
   readonly #bySlot = new Map<number, Uint8Array>()
   readonly #whole = new Map<string, Signs>()
+  /** Values some of whose numbers change when units are masked. */
+  readonly #moved = new Set<string>()
   readonly #seen: Uint8Array[] = []
 
   constructor({ graph }: Model, units: AxisUnits, values: Values) {
@@ -110,17 +127,31 @@ class MaskedSigns {
     this.#initializers = graph.initializers
     const original = (name: string) => values.copies.get(name) ?? name
     this.#masked = new Set([...maskedNames(graph)].map(original))
-    for (const name of graph.initializers.keys()) if (this.#masked.has(original(name))) this.#masked.add(name)
+    for (const [name, { dims }] of graph.initializers) {
+      if (this.#masked.has(original(name))) this.#masked.add(name)
+      if (this.#masked.has(name) && dims.some((_, axis) => this.#loses({ value: name, axis }))) this.#moved.add(name)
+    }
   }
 
-  /** The signs a value may have when nothing is masked. */
+  /** The signs the numbers of a value may have, whichever units are masked. */
   whole(name: string): Signs {
     const known = this.#whole.get(name)
     if (known !== undefined) return known
     const tensor = this.#values.constant(name)
-    const signs = tensor ? signsOf(tensor) : anySign
+    const signs = tensor ? signsOf(tensor) | (this.#moved.has(name) ? zero : 0) : anySign
     this.#whole.set(name, signs)
     return signs
+  }
+
+  /** Takes down what a node's rule says of all of an output. The contents of what no unit moves are known better. */
+  note({ inputs }: Node, output: string, signs: Signs): void {
+    if (inputs.some((name) => this.#moved.has(name))) this.#moved.add(output)
+    if (this.#moved.has(output) || !this.#values.constant(output)) this.#whole.set(output, signs)
+  }
+
+  #loses(ref: AxisRef): boolean {
+    const slot = this.#units.slot(ref)
+    return this.#units.tied(slot) && this.#units.slotReason(slot) === ''
   }
 
   /** What each input holds at the units of the tied axes; good until `leave`. */
@@ -157,6 +188,6 @@ class MaskedSigns {
       return () => signs
     }
     const signs = this.#bySlot.get(slot)
-    return (index) => signs?.[index] ?? anySign
+    return (index) => signs?.[index] ?? this.whole(value)
   }
 }
