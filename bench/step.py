@@ -1,0 +1,79 @@
+"""Milliseconds of one PyTorch training step (forward, backward, Adam) beside the forward pass, on the networks of
+`espalier bench train`. Debian: apt-get install python3-torch libopenblas0-pthread
+
+    MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=4000000000 /usr/bin/python3 bench/step.py [THREADS]
+"""
+import sys
+import time
+
+import torch
+from torch import nn
+
+
+def conv(i, o, k, p):
+    return nn.Conv2d(i, o, k, padding=p)
+
+
+def vgg():
+    layers, i = [], 3
+    for o in (64, 128, 256):
+        layers += [conv(i, o, 3, 1), nn.ReLU(), conv(o, o, 3, 1), nn.ReLU(), nn.MaxPool2d(2)]
+        i = o
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(256 * 16, 10))
+
+
+class Block(nn.Module):
+    def __init__(self, i, o, s):
+        super().__init__()
+        self.a, self.n = nn.Conv2d(i, o, 3, s, 1, bias=False), nn.BatchNorm2d(o)
+        self.b, self.m = nn.Conv2d(o, o, 3, 1, 1, bias=False), nn.BatchNorm2d(o)
+        self.short = nn.Sequential() if s == 1 and i == o else nn.Sequential(nn.Conv2d(i, o, 1, s, bias=False), nn.BatchNorm2d(o))
+
+    def forward(self, x):
+        return torch.relu(self.m(self.b(torch.relu(self.n(self.a(x))))) + self.short(x))
+
+
+def resnet():
+    layers, i = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()], 16
+    for o, s in ((16, 1), (32, 2), (64, 2)):
+        for k in range(3):
+            layers.append(Block(i, o, s if k == 0 else 1))
+            i = o
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+P = lambda **o: nn.MaxPool2d(2, **o)
+networks = {
+    'seed-cnn': (50, (1, 28, 28), lambda: nn.Sequential(conv(1, 16, 5, 2), nn.ReLU(), P(), conv(16, 32, 5, 2), nn.ReLU(), P(), nn.Flatten(), nn.Linear(1568, 10))),
+    'tf-cnn': (50, (1, 28, 28), lambda: nn.Sequential(conv(1, 16, 3, 1), nn.ReLU(), P(), conv(16, 32, 3, 1), nn.ReLU(), P(), conv(32, 32, 3, 1), nn.ReLU(), P(ceil_mode=True), nn.Flatten(), nn.Linear(512, 128), nn.ReLU(), nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, 10))),
+    'lenet-5': (32, (1, 28, 28), lambda: nn.Sequential(conv(1, 20, 5, 0), P(), conv(20, 50, 5, 0), P(), nn.Flatten(), nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10))),
+    'lenet-300-100': (32, (1, 28, 28), lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10))),
+    'vgg-small': (32, (3, 32, 32), vgg),
+    'resnet-20': (32, (3, 32, 32), resnet),
+}
+
+torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 2)
+print(f'torch {torch.__version__}, {torch.get_num_threads()} threads; median ms of 40')
+for name, (batch, dims, make) in networks.items():
+    torch.manual_seed(0)
+    model, x, y = make(), torch.rand(batch, *dims), torch.arange(batch) % 10
+    optimizer, loss = torch.optim.Adam(model.parameters(), lr=1e-4), nn.CrossEntropyLoss()
+
+    def step():
+        optimizer.zero_grad()
+        loss(model(x), y).backward()
+        optimizer.step()
+
+    def forward():
+        with torch.no_grad():
+            model(x)
+
+    def median(work):
+        times = []
+        for i in range(50):
+            start = time.perf_counter()
+            work()
+            times.append((time.perf_counter() - start) * 1000)
+        return sorted(times[10:])[20]
+
+    print(f'{name:14} batch {batch}  step {median(step):8.2f}  forward {median(forward):8.2f}')
