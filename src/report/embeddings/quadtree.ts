@@ -36,7 +36,8 @@ export class Quadtree {
    * adds Σ w² (y_i − y_j) to `force` and returns Σ w, the point itself included with w = 1.
    */
   repulsion(px: number, py: number, theta: number, force: Float64Array): number {
-    const { mass, sumX, sumY, width, children, stack } = this
+    const { mass, sumX, sumY, width, children } = this
+    const stack = this.stack
     const limit = theta * theta
     let total = 0
     let top = 0
