@@ -1,10 +1,10 @@
 import { dataTypes, type TensorType } from '../base/index.ts'
-import { copyModel, type Model, type Node } from '../onnx/index.ts'
+import { copyModel, type Model, type Node, readsOf } from '../onnx/index.ts'
 import { type Runtime, trace, type Values } from '../runtime/index.ts'
 import { isFloating } from './importance/weights.ts'
 
 /** Operators whose number of results depends on the data. */
-const counting = new Set(['NonZero', 'NonMaxSuppression', 'Unique', 'Compress'])
+const counting = new Set(['NonZero', 'NonMaxSuppression', 'Unique', 'Compress', 'If', 'Loop'])
 
 /** Steps from a real number to a whole one that stay in a floating type. */
 const rounding = new Set(['Floor', 'Ceil', 'Round', 'Sign'])
@@ -51,7 +51,7 @@ export const runAlike = async (
       : [],
   )
   const reasons = choices.flatMap((name) =>
-    made.get(name)!.inputs.filter((input) => made.has(input) && isReal(after, input) && before.has(input)),
+    readsOf(made.get(name)!).filter((input) => made.has(input) && isReal(after, input) && before.has(input)),
   )
   const named = masked.graph.outputs.map(({ name }) => name)
   const outputs = named.filter((name) => !choices.includes(name)).map((name) => argumentOf(made, name))
@@ -76,7 +76,7 @@ const isReal = (types: ReadonlyMap<string, TensorType>, name: string): boolean =
 }
 
 const isChoice = (node: Node, output: string, types: ReadonlyMap<string, TensorType>): boolean => {
-  if (sizes.has(node.opType) || !node.inputs.some((name) => isReal(types, name))) return false
+  if (sizes.has(node.opType) || !readsOf(node).some((name) => isReal(types, name))) return false
   const type = types.get(output)?.type
   return type !== undefined && (rounding.has(node.opType) || !isFloating({ type })) && dataTypes[type].bits >= 8
 }
