@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { int64 } from '../base/index.ts'
 import { networks } from '../nn/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
@@ -85,6 +86,20 @@ describe('a batch split over threads', () => {
     expect(workers).toBe(4)
     await sharded.close()
     await sharded.close()
+    expect(workers).toBe(0)
+  })
+
+  test('what goes wrong in a worker is an error here, and the engine can still be closed', async () => {
+    const data = await smallDigits(64)
+    const engine = await openShardedEngine(smallCnn(), { runtime, shards: 2 }, engineBatchOf(data, 0, 8))
+    const good = engineBatchOf(data, 0, 8)
+    await engine.step(good)
+    // The last label is of the worker's half, and no class of the network.
+    const labels = int64([8], [1, 2, 3, 4, 5, 6, 7, 99])
+    await expect(engine.step({ ...good, targets: { labels } })).rejects.toThrow(
+      'a worker thread could not run its share',
+    )
+    await engine.close()
     expect(workers).toBe(0)
   })
 })
