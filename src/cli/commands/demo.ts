@@ -16,7 +16,7 @@ import { measureStage, stageTable } from '../measure.ts'
 const defaults = {
   ratios: { conv1: 0.5, conv2: 0.8125 },
   roundEpochs: 1,
-  lastEpochs: 12,
+  lastEpochs: 8,
   lr: 2e-3,
   retrainLr: 3e-3,
   batch: 50,
@@ -32,7 +32,7 @@ export const demo = command({
     out: { kind: 'text', value: 'DIR', help: 'folder for the models, plan, summary and report', default: 'runs/demo' },
     seed: { kind: 'number', value: 'N', help: 'makes the story repeat exactly', default: 0, min: 0, whole: true },
     epochs: { kind: 'number', value: 'N', help: 'passes over the training images', default: 3, min: 0 },
-    rounds: { kind: 'number', value: 'N', help: 'rounds of pruning and retraining', default: 5, min: 1, whole: true },
+    rounds: { kind: 'number', value: 'N', help: 'rounds of pruning and retraining', default: 4, min: 1, whole: true },
   },
   async run({ values: { out, seed, epochs, rounds }, console }) {
     const started = performance.now()
