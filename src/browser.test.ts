@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Dataset } from './data/index.ts'
 import { loadDataset } from './data/node.ts'
-import { decodeModel } from './onnx/index.ts'
+import { networkNamed } from './nn/index.ts'
+import { decodeModel, encodeModel } from './onnx/index.ts'
 import { nodeRuntime } from './runtime/node.ts'
-import { bundle, nodeModulesIn } from './testing/browser/bundle.ts'
+import { bundle, installed, nodeModulesIn } from './testing/browser/bundle.ts'
 import { launch, open, skipped } from './testing/browser/chromium.ts'
 import { serve } from './testing/browser/server.ts'
 import { answersOf, type Digits, datasetOf } from './testing/browser/story.ts'
@@ -30,14 +31,8 @@ describe('in a bundle', () => {
   const inNode = ['onnx/file', 'formats/node', 'runtime/node', 'data/node', 'train/node']
   let folder: string
 
-  /** The package as its users have it, but for its sources standing where the compiled files would. */
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'espalier-package-'))
-    const installed = join(folder, 'node_modules/espalier')
-    await mkdir(installed, { recursive: true })
-    await symlink(join(root, 'src'), join(installed, 'src'))
-    const exported = JSON.stringify(manifest.exports).replace(/\.\/dist\/([^"]*)\.js"/g, './src/$1.ts"')
-    await writeFile(join(installed, 'package.json'), `{"name":"espalier","type":"module","exports":${exported}}`)
+    folder = await installed()
   })
 
   afterAll(() => rm(folder, { recursive: true, force: true }))
@@ -116,6 +111,67 @@ describe.skipIf(skipped)('in a browser', () => {
       const apart = Math.max(...answers.map((answer, i) => Math.abs(answer - told.answers[i]!)))
       expect(told.answers).toHaveLength(answers.length)
       expect(apart / scale).toBeLessThan(1e-4)
+      expect(troubles).toEqual([])
+    } finally {
+      await page.close()
+      await site.close()
+    }
+  })
+})
+
+describe.skipIf(skipped)('the example page', () => {
+  let folder: string
+  let browser: Browser
+
+  beforeAll(async () => {
+    browser = await launch()
+    folder = await installed('examples/browser')
+    await bundle(join(folder, 'app'), join(folder, 'built'))
+  })
+
+  afterAll(async () => {
+    await browser?.close()
+    if (folder) await rm(folder, { recursive: true, force: true })
+  })
+
+  test('trains, prunes, proves, retrains and saves; opens files, and says what is wrong with one', async () => {
+    const site = await serve(join(folder, 'built'))
+    const { page, troubles } = await open(browser, site.url)
+    const text = (id: string) => page.locator(`#${id}`).textContent()
+    const ready = () => page.locator('#prune:not([disabled])').waitFor({ timeout: 100_000 })
+    try {
+      await ready()
+      expect(await text('name')).toBe('seed-cnn: 2 prunable groups')
+      expect(await page.locator('#frozen li').allTextContents()).toEqual(['fc.weight axis 0: an output of the graph'])
+
+      await page.locator('#ratio').fill('75')
+      await page.getByText('4 of 16 stay').waitFor()
+      await page.locator('#train').click()
+      await page.getByText(/^Step 60: /).waitFor({ timeout: 100_000 })
+      await page.locator('#stop').click()
+      await ready()
+      expect(Number.parseFloat((await text('score')) ?? '')).toBeGreaterThan(30)
+      expect(await page.locator('#curve .line path').count()).toBe(2)
+
+      await page.locator('#prune').click()
+      await page.getByText(/^Proven equal/).waitFor()
+      await ready()
+      expect(await text('name')).toBe('seed-cnn, pruned: 2 prunable groups')
+      const [download] = await Promise.all([page.waitForEvent('download'), page.locator('#download').click()])
+      expect(download.suggestedFilename()).toBe('seed-cnn.pruned.onnx')
+      const { graph } = decodeModel(new Uint8Array(await readFile(await download.path())))
+      expect(graph.initializers.get('conv2.weight')?.dims).toEqual([8, 4, 5, 5])
+
+      const pick = (name: string, buffer: Buffer) =>
+        page.locator('#onnx').setInputFiles({ name, mimeType: 'application/octet-stream', buffer })
+      await pick('broken.onnx', Buffer.from('not a network'))
+      await page.getByText(/^file 'broken\.onnx': /).waitFor()
+      await ready()
+      await pick('lenet.onnx', Buffer.from(encodeModel(networkNamed('lenet-300-100').build())))
+      await page.getByText('lenet.onnx: 2 prunable groups').waitFor()
+
+      await page.setViewportSize({ width: 360, height: 740 })
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360)
       expect(troubles).toEqual([])
     } finally {
       await page.close()

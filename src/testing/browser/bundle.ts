@@ -1,6 +1,25 @@
+import { cp, mkdir, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build, type Plugin } from 'vite'
+
+const root = join(import.meta.dirname, '../../..')
+
+/**
+ * A fresh folder with the package installed as its users have it, but for its sources standing where the compiled files
+ * would, and with a copy of a folder of this repository as `app` where one is named.
+ */
+export const installed = async (app?: string): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), 'espalier-package-'))
+  const home = join(folder, 'node_modules/espalier')
+  await mkdir(home, { recursive: true })
+  await symlink(join(root, 'src'), join(home, 'src'))
+  const manifest = await readFile(join(root, 'package.json'), 'utf8')
+  await writeFile(join(home, 'package.json'), manifest.replace(/\.\/dist\/([^"]*)\.js"/g, './src/$1.ts"'))
+  if (app) await cp(join(root, app), join(folder, 'app'), { recursive: true })
+  return folder
+}
 
 /** Builds a folder's index.html, and all it loads, into another folder, as a user of Vite would. */
 export const bundle = async (root: string, into: string): Promise<void> => {
