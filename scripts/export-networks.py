@@ -7,7 +7,8 @@ nothing is downloaded. Without names every network of `torchvision_networks` and
 
     FOLDER/NAME.onnx                 as users export it: BatchNormalization folded, constants folded, free batch
     FOLDER/gradients/NAME.onnx       weights under PyTorch's names, nothing folded
-    FOLDER/gradients/NAME.safetensors  in:<input>, labels or target, out, loss, grad:<initializer>, computed in float64
+    FOLDER/gradients/NAME.safetensors  in:<input>, labels or target, out, loss, grad:<initializer>, computed in float64;
+                                     NAME.1 and NAME.2 the same for two more inputs
 
 Files that are there already are left alone.
 """
@@ -79,7 +80,7 @@ def narrow_vgg() -> nn.Module:
 
 def small_s3d() -> nn.Module:
     model = torchvision.models.video.s3d(weights=None, num_classes=10)
-    model.avgpool = nn.AvgPool3d((2, 2, 2), stride=1)
+    model.avgpool = nn.AvgPool3d((2, 1, 1), stride=1)
     return model
 
 
@@ -115,7 +116,7 @@ torchvision_networks: Dict[str, Network] = {
     "resnet18": classifier("resnet18", 64),
     "resnet50": classifier("resnet50", 64),
     "resnext50_32x4d": classifier("resnext50_32x4d", 64),
-    "wide_resnet50_2": classifier("wide_resnet50_2", 64),
+    "wide_resnet50_2": classifier("wide_resnet50_2", 32),
     "inception_v3": classifier("inception_v3", 80, aux_logits=False, init_weights=False),
     "efficientnet_v2_s": classifier("efficientnet_v2_s", 64),
     "mobilenet_v3_large": classifier("mobilenet_v3_large", 64),
@@ -139,7 +140,7 @@ torchvision_networks: Dict[str, Network] = {
     "r3d_18": video("r3d_18", (4, 32, 32)),
     "mc3_18": video("mc3_18", (4, 32, 32)),
     "r2plus1d_18": video("r2plus1d_18", (4, 32, 32)),
-    "s3d": Network(small_s3d, {"x": (3, 16, 64, 64)}),
+    "s3d": Network(small_s3d, {"x": (3, 16, 32, 32)}),
 }
 
 
@@ -247,31 +248,33 @@ def largest_error(found: Dict[str, torch.Tensor], reference: Dict[str, torch.Ten
 def record_gradients(model: nn.Module, network: Network, folder: str, name: str) -> None:
     """
     Where a ReLU's input or the lead of a maximum is as small as a rounding error, a gradient in single precision may take the
-    other side. Of several inputs the one is kept on which PyTorch's own single precision strays least, and by how much it does
-    is recorded; a smaller batch has fewer such places.
+    other side, and everything before that place shows it. So several inputs are tried, of a smaller batch too, and the three
+    kept on which PyTorch's own single precision strays least; by how much it does is recorded.
     """
     path = os.path.join(folder, f"{name}.onnx")
     export(model, network, path, plain=True)
     initializers = {one.name for one in onnx.load(path, load_external_data=False).graph.initializer}
     single = getattr(model, "single_precision", False)
     double = model if single else copy.deepcopy(model).double()
-    best = None
-    for batch, seed in [(n, seed) for n in sorted({network.batch, 1}, reverse=True) for seed in range(6)]:
+    found = []
+    for batch, seed in [(n, seed) for n in sorted({network.batch, 1}, reverse=True) for seed in range(3)]:
         torch.manual_seed(seed)
         feeds = sample(network._replace(batch=batch))
         exact = step(double, feeds, seed)
         error = largest_error(step(model, feeds, seed).gradients, exact.gradients)
-        if best is None or error < best[0]:
-            best = (error, feeds, exact)
-        if best[0] < 1e-5:
+        exact = exact._replace(gradients={key: g.float() for key, g in exact.gradients.items()})
+        found.append((error, feeds, exact))
+        found = sorted(found, key=lambda case: case[0])[:3]
+        if len(found) == 3 and found[-1][0] < 1e-4:
             break
-    error, feeds, exact = best
-    tensors = {f"in:{key}": x for key, x in feeds.items()}
-    tensors["labels" if exact.kind == "cross-entropy" else "target"] = exact.target
-    tensors.update({"out": exact.out.float(), "loss": exact.loss.double()})
-    tensors.update({f"grad:{key}": g.float() for key, g in exact.gradients.items() if key in initializers})
-    metadata = {"loss": exact.kind, "mode": "eval", "single": f"{error:.1e}"}
-    write_safetensors(os.path.join(folder, f"{name}.safetensors"), tensors, metadata)
+    for number, (error, feeds, exact) in enumerate(found):
+        tensors = {f"in:{key}": x for key, x in feeds.items()}
+        tensors["labels" if exact.kind == "cross-entropy" else "target"] = exact.target
+        tensors.update({"out": exact.out.float(), "loss": exact.loss.double()})
+        tensors.update({f"grad:{key}": g for key, g in exact.gradients.items() if key in initializers})
+        metadata = {"loss": exact.kind, "mode": "eval", "single": f"{error:.1e}"}
+        suffix = f".{number}" if number else ""
+        write_safetensors(os.path.join(folder, f"{name}{suffix}.safetensors"), tensors, metadata)
 
 
 def zero(g, x):
