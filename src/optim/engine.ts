@@ -1,4 +1,5 @@
 import { sizeOf, UsageError } from '../base/index.ts'
+import { loop, mul, openBench, pieceLength, sub } from './loops/index.ts'
 import type { StepResult } from './optimizer.ts'
 import type { Link, OptimizerEvent, Parameter, Shared, Site, Slots } from './types.ts'
 
@@ -48,52 +49,44 @@ export const bindLinks = (links: readonly Link[], parameters: readonly Parameter
 
 /**
  * How a step runs. A link that looks at all parameters together (`begin`) cuts the chain: everything before it is done for
- * every parameter first. A chain without such links takes each parameter through all of it while its values are in the
- * cache, and needs one scratch buffer in all.
+ * every parameter first. From the last such link on, each parameter goes through the rest of the chain and is moved, in
+ * pieces where its links allow: a piece is in the cache from the first link to the last, so that a chain makes one trip
+ * through memory, and directions need no memory but a piece's.
  */
 export const runStep = (links: readonly BoundLink[], parameters: readonly Parameter[]) => {
   const byName = new Map(parameters.map((p) => [p.name, p]))
-  const chains = new Map(
-    parameters.map((p) => [p.name, links.flatMap((b) => (b.slots.has(p.name) ? [bindTo(b, p.name)] : []))]),
-  )
-  const together = links.some(({ link }) => link.begin)
-  const scratch = scratchMemory(together)
+  const last = links.findLastIndex(({ link }) => link.begin)
+  const chains = new Map(parameters.map((p) => [p.name, chainOf(links, p, last)]))
+  const scratch = scratchMemory(last >= 0)
 
   return (gradients: ReadonlyMap<string, Float32Array>, context: StepContext): StepResult => {
     const given = [...gradients].map(([name, gradient]) => ({ p: known(byName, name, gradient), gradient }))
     if (given.length === 0) return { moved: false, reason: 'no gradients were given' }
 
-    const siteOf = ({ p, gradient }: (typeof given)[number]): Site => {
-      const update = context.consume ? gradient : scratch(p)
-      if (!context.consume) update.set(gradient)
-      return {
-        parameter: p,
-        update,
-        step: context.stepOf(p),
-        lr: context.rateOf(p),
-        weightDecay: context.decayOf(p),
-        stepSize: 1,
-        idle: false,
-        peers: chains.get(p.name)?.map(({ slots }) => slots) ?? [],
-        ...(context.onEvent && { emit: context.onEvent }),
-      }
+    /** The gradient itself, where nothing is written to it or it was given up; else a copy. */
+    const own = (p: Parameter, gradient: Float32Array): Float32Array => {
+      if (context.consume) return gradient
+      const copy = scratch(p)
+      copy.set(gradient)
+      return copy
     }
-    const chainOf = (site: Site) => chains.get(site.parameter.name) ?? []
-
-    if (!together) {
-      for (const entry of given) {
-        const site = siteOf(entry)
-        for (const { link, slots, shared } of chainOf(site)) link.update?.(site, slots, shared)
-        move(site, chainOf(site))
-      }
-      return { moved: true }
-    }
+    const siteOf = ({ p, gradient }: (typeof given)[number]): Site => ({
+      parameter: p,
+      update: last >= 0 ? own(p, gradient) : gradient,
+      step: context.stepOf(p),
+      lr: context.rateOf(p),
+      weightDecay: context.decayOf(p),
+      stepSize: 1,
+      idle: false,
+      peers: chains.get(p.name)?.members.map(({ slots }) => slots) ?? [],
+      ...(context.onEvent && { emit: context.onEvent }),
+    })
 
     const sites = given.map(siteOf)
-    for (const { link, shared, slots } of links) {
+    for (const [i, { link, shared, slots }] of links.slice(0, last + 1).entries()) {
       const seen = sites.flatMap((site) => {
-        const own = slots.get(site.parameter.name)
-        return own ? [{ site, slots: own }] : []
+        const mine = slots.get(site.parameter.name)
+        return mine ? [{ site, slots: mine }] : []
       })
       let reason: string | undefined
       link.begin?.(
@@ -110,33 +103,86 @@ export const runStep = (links: readonly BoundLink[], parameters: readonly Parame
         context.onEvent?.({ type: 'skip', reason })
         return { moved: false, reason }
       }
-      for (const { site, slots: own } of seen) link.update?.(site, own, shared)
+      if (i < last) for (const { site, slots: mine } of seen) link.update?.(site, mine, shared)
     }
-    for (const site of sites) move(site, chainOf(site))
+
+    for (const site of sites) {
+      const { members, length } = chains.get(site.parameter.name) ?? { members: [], length: undefined }
+      // Telemetry speaks of whole parameters.
+      if (length !== undefined && !site.emit) inPieces(site, members, length)
+      else pass(last >= 0 ? site : { ...site, update: own(site.parameter, site.update) }, members)
+    }
     return { moved: true }
   }
 }
 
-type Member = { readonly link: Link; readonly slots: Slots; readonly shared: Shared }
+/** A link's part in what a parameter goes through alone: links before the last that looked at all have done their update. */
+type Member = { readonly link: Link; readonly slots: Slots; readonly shared: Shared; readonly updated: boolean }
 
-const bindTo = ({ link, shared, slots }: BoundLink, name: string): Member => ({
-  link,
-  shared,
-  slots: slots.get(name) ?? {},
-})
+/** What a parameter goes through, and the length of the pieces it may be taken in, if it may. */
+type Chain = { readonly members: readonly Member[]; readonly length: number | undefined }
 
-/** p ← p − lr·u, or what a link does in its place; then what links do to the weights afterwards. */
-const move = (site: Site, chain: readonly Member[]): void => {
+const chainOf = (links: readonly BoundLink[], p: Parameter, last: number): Chain => {
+  const members = links.flatMap(({ link, shared, slots }, i): Member[] => {
+    const mine = slots.get(p.name)
+    return mine ? [{ link, shared, slots: mine, updated: i < last }] : []
+  })
+  const active = members.filter(({ link, updated }) => (link.update && !updated) || link.apply || link.after)
+  const grain = active.reduce<number | undefined>((sofar, { link }) => {
+    const own = link.grain?.(p)
+    return sofar && own && leastMultiple(sofar, own)
+  }, 1)
+  return { members, length: grain && grain * Math.max(1, Math.floor(pieceLength / grain)) }
+}
+
+const leastMultiple = (a: number, b: number): number => {
+  let multiple = a
+  while (multiple % b !== 0) multiple += a
+  return multiple
+}
+
+const inPieces = (site: Site, members: readonly Member[], length: number): void => {
+  const { parameter, update } = site
+  const size = update.length
+  const room = length <= pieceLength ? openBench().places[0]! : new Float32Array(length)
+  for (let start = 0; start < size; start += length) {
+    const end = Math.min(size, start + length)
+    const piece = members.map((member) => ({ ...member, slots: pieceOf(member.slots, size, start, end) }))
+    const own = room.subarray(0, end - start)
+    own.set(update.subarray(start, end))
+    pass(
+      {
+        ...site,
+        parameter: { ...parameter, values: parameter.values.subarray(start, end) },
+        update: own,
+        peers: piece.map(({ slots }) => slots),
+      },
+      piece,
+    )
+  }
+}
+
+/** The part of each slot that belongs to a piece. */
+const pieceOf = (slots: Slots, size: number, start: number, end: number): Slots => {
+  const piece: Slots = {}
+  for (const name in slots) {
+    const values = slots[name]!
+    piece[name] = values.length === size ? values.subarray(start, end) : values
+  }
+  return piece
+}
+
+/** The rest of the chain, then p ← p − lr·u or what a link does in its place, then what links do to the weights afterwards. */
+const pass = (site: Site, chain: readonly Member[]): void => {
+  for (const { link, slots, shared, updated } of chain) if (!updated) link.update?.(site, slots, shared)
   const mover = chain.find(({ link }) => link.apply)
   if (site.emit) site.emit({ type: 'update', parameter: site.parameter.name, step: site.step, ratio: ratioOf(site) })
   if (mover) mover.link.apply?.(site, mover.slots, mover.shared)
-  else descend(site.parameter.values, site.update, site.lr)
+  else descend({ p: site.parameter.values, u: site.update }, { lr: site.lr })
   for (const { link, slots, shared } of chain) link.after?.(site, slots, shared)
 }
 
-const descend = (p: Float32Array, u: Float32Array, lr: number): void => {
-  for (let i = 0; i < p.length; i++) p[i]! -= lr * u[i]!
-}
+const descend = loop(['p', 'u'], ['lr'], ({ p, u }, { lr }) => ({ p: sub(p, mul(lr, u)) }))
 
 const ratioOf = ({ parameter: { values }, update, lr }: Site): number => {
   let [u2, p2] = [0, 0]

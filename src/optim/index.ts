@@ -8,6 +8,7 @@ export {
   optimizer,
   type Recipe,
   type StartOptions,
+  type StepOptions,
   type StepResult,
 } from './optimizer.ts'
 export * from './presets/index.ts'

@@ -1,6 +1,7 @@
 import { UsageError } from '../base/index.ts'
 import { type BoundLink, bindLinks, checkParameters, runStep } from './engine.ts'
 import { groupOf, type ParameterGroup } from './groups.ts'
+import { elementwise } from './links/moments.ts'
 import type { Schedule } from './schedules.ts'
 import type { Link, OptimizerEvent, Parameter } from './types.ts'
 
@@ -30,6 +31,13 @@ export type StartOptions = {
   onEvent?: (event: OptimizerEvent) => void
 }
 
+export type StepOptions = {
+  /** Gives the gradients up as scratch memory, which saves a copy where links need a whole one; false. */
+  consume?: boolean
+  /** Whether to tell what the links do, when somebody listens; true. Steps that do not tell are faster. */
+  telemetry?: boolean
+}
+
 export type StepResult = { readonly moved: true } | { readonly moved: false; readonly reason: string }
 
 export type Optimizer = {
@@ -45,9 +53,9 @@ export type Optimizer = {
   rate(): number
   /**
    * One step along the gradients, given by parameter name; a parameter without one stays where it is. The gradients are
-   * left as they are, unless `consume` gives them up as scratch memory, which saves a copy of each.
+   * left as they are, unless given up.
    */
-  step(gradients: ReadonlyMap<string, Float32Array>, options?: { consume?: boolean }): StepResult
+  step(gradients: ReadonlyMap<string, Float32Array>, options?: StepOptions): StepResult
   /**
    * The weights to evaluate with where a link keeps them (Lookahead's slow ones, schedule-free averages), in fresh arrays
    * that leave training as it is; undefined where they are the training weights.
@@ -72,6 +80,7 @@ export const optimizer = (links: readonly Link[], options: OptimizerOptions = {}
 /** Turns the gradient round. */
 const negate: Link = {
   name: 'negate',
+  grain: elementwise,
   update({ update: u }) {
     for (let i = 0; i < u.length; i++) u[i]! *= -1
   },
@@ -113,11 +122,11 @@ const begin = (
     lr: recipe.lr,
     rate: () => self.lr * (recipe.schedule?.(self.count) ?? 1),
 
-    step(gradients, { consume = false } = {}) {
+    step(gradients, { consume = false, telemetry = true } = {}) {
       const scheduled = recipe.schedule?.(self.count) ?? 1
       const result = run(gradients, {
         consume,
-        onEvent,
+        onEvent: telemetry ? onEvent : undefined,
         stepOf: ({ name }) => (steps.get(name) ?? 0) + 1,
         rateOf: ({ name }) => {
           const group = groups.get(name)

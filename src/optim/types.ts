@@ -61,6 +61,13 @@ export type Link<S extends Slots = Slots, N extends Shared = Shared> = {
   readonly name: string
   /** Which parameters the link sees; all when absent. */
   applies?(parameter: Parameter): boolean
+  /**
+   * Lets the link's update, apply and after be given a parameter in pieces: runs of so many elements, or several of them. 1
+   * where every element goes its own way. A piece is a site whose arrays (update, weights, slots of the parameter's size) are
+   * parts of the whole; its parameter keeps the whole one's name, shape and role. Undefined, or absent, where the link needs
+   * the whole: a norm, a count, a number it remembers.
+   */
+  grain?(parameter: Parameter): number | undefined
   /** The slots of a parameter before its first step. */
   init?(parameter: Parameter): S
   /** The shared numbers before the first step. */

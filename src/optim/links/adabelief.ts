@@ -1,6 +1,6 @@
 import type { Link, Slots } from '../types.ts'
 import { adaptiveNorm } from './adam.ts'
-import { type Betas, checkBetas, checkEps, zeros } from './moments.ts'
+import { type Betas, checkBetas, checkEps, elementwise, zeros } from './moments.ts'
 import { rectification } from './radam.ts'
 
 export type AdabeliefScalingOptions = {
@@ -53,6 +53,7 @@ export const adabeliefScaling = (o: AdabeliefScalingOptions = {}): Link<State> =
       ...(amsgrad && { largest: zeros(p) }),
       ...(adanorm !== undefined && { norm: new Float64Array(1) }),
     }),
+    ...(adanorm === undefined && { grain: elementwise }),
     update(site, { momentum: m, variance: v, largest, norm }) {
       const { update: u, step } = site
       const first = correctFirst ? 1 - beta1 ** step : 1

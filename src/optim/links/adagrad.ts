@@ -1,5 +1,5 @@
 import type { Link } from '../types.ts'
-import { type Betas, checkBetas, checkEps, zeros } from './moments.ts'
+import { type Betas, checkBetas, checkEps, elementwise, zeros } from './moments.ts'
 
 export type AdagradScalingOptions = {
   /** 1e-10. */
@@ -17,6 +17,7 @@ export const adagradScaling = (o: AdagradScalingOptions = {}): Link<{ sum: Float
   return {
     name: 'adagrad',
     init: (p) => ({ sum: zeros(p).fill(initial) }),
+    grain: elementwise,
     update(site, { sum }) {
       const u = site.update
       site.stepSize = 1 / (1 + (site.step - 1) * rateDecay)
@@ -47,6 +48,7 @@ export const adadeltaScaling = (
   return {
     name: 'adadelta',
     init: (p) => ({ variance: zeros(p), moved: zeros(p) }),
+    grain: elementwise,
     update({ update: u }, { variance: v, moved }) {
       for (let i = 0; i < u.length; i++) {
         const g = u[i]!
@@ -79,6 +81,7 @@ export const rmspropScaling = (
   return {
     name: 'rmsprop',
     init: (p) => ({ variance: zeros(p), ...(centered && { mean: zeros(p) }) }),
+    grain: elementwise,
     update({ update: u }, { variance: v, mean }) {
       for (let i = 0; i < u.length; i++) {
         const g = u[i]!
@@ -112,6 +115,7 @@ export const adamaxScaling = (
   return {
     name: 'adamax',
     init: (p) => ({ momentum: zeros(p), infinity: zeros(p) }),
+    grain: elementwise,
     update(site, { momentum: m, infinity: n }) {
       const u = site.update
       site.stepSize = 1 / (1 - beta1 ** site.step)

@@ -1,5 +1,5 @@
 import type { Link, Slots } from '../types.ts'
-import { type Betas, checkBetas, checkEps, zeros } from './moments.ts'
+import { adaptiveStep, type Betas, checkBetas, checkEps, elementwise, zeros } from './moments.ts'
 
 export type AdamScalingOptions = {
   /** Decay rates of the first and second moment; [0.9, 0.999]. */
@@ -47,55 +47,39 @@ export const adamScaling = (options: AdamScalingOptions = {}): Link<AdamSlots> =
       ...(amsgrad && { largest: zeros(p) }),
       ...(adanorm !== undefined && { norm: new Float64Array(1) }),
     }),
+    ...(adanorm === undefined && { grain: elementwise }),
     update(site, slots) {
       const correction1 = correct === 'both' || correct === 'first' ? 1 - beta1 ** site.step : 1
       const correction2 = correct === 'both' || correct === 'second' ? Math.sqrt(1 - beta2 ** site.step) : 1
       site.stepSize = epsOn === 'raw' ? correction2 / correction1 : 1 / correction1
-      const rest1 = (sumFirst ? 1 : 1 - beta1) * adaptiveNorm(site.update, slots.norm, adanorm)
-      const scalars = [beta1, rest1, beta2, epsRoot, epsOn === 'raw' ? 1 : 1 / correction2, eps, site.stepSize] as const
+      const scalars = {
+        gain: (sumFirst ? 1 : 1 - beta1) * adaptiveNorm(site.update, slots.norm, adanorm),
+        fade: 1 - beta1,
+        rest: 1 - beta2,
+        root: epsRoot,
+        scale: epsOn === 'raw' ? 1 : 1 / correction2,
+        eps,
+        size: site.stepSize,
+      }
+      const { momentum: m, variance: v } = slots
       if (softplus !== undefined || slots.largest) general(site.update, slots, scalars, softplus)
-      else plain(site.update, slots, scalars)
+      else adaptiveStep({ u: site.update, m, v }, scalars)
     },
   }
 }
 
-type Scalars = readonly [
-  beta1: number,
-  rest1: number,
-  beta2: number,
-  epsRoot: number,
-  scale: number,
-  eps: number,
-  size: number,
-]
-
-const plain = (
-  u: Float32Array,
-  { momentum: m, variance: v }: AdamSlots,
-  [beta1, rest1, beta2, epsRoot, scale, eps, size]: Scalars,
-): void => {
-  const rest2 = 1 - beta2
-  for (let i = 0; i < u.length; i++) {
-    const g = u[i]!
-    const mean = beta1 * m[i]! + rest1 * g
-    const square = beta2 * v[i]! + rest2 * g * g
-    m[i] = mean
-    v[i] = square
-    u[i] = (size * mean) / (Math.sqrt(square + epsRoot) * scale + eps)
-  }
-}
+type Scalars = Parameters<typeof adaptiveStep>[1]
 
 const general = (
   u: Float32Array,
   { momentum: m, variance: v, largest }: AdamSlots,
-  [beta1, rest1, beta2, epsRoot, scale, eps, size]: Scalars,
+  { gain, fade, rest, root: epsRoot, scale, eps, size }: Scalars,
   softplus: number | undefined,
 ): void => {
-  const rest2 = 1 - beta2
   for (let i = 0; i < u.length; i++) {
     const g = u[i]!
-    const mean = beta1 * m[i]! + rest1 * g
-    let square = beta2 * v[i]! + rest2 * g * g
+    const mean = (1 - fade) * m[i]! + gain * g
+    let square = (1 - rest) * v[i]! + rest * g * g
     m[i] = mean
     v[i] = square
     if (largest) {

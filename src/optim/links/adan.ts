@@ -1,6 +1,6 @@
 import type { Link, Slots } from '../types.ts'
 import { adaptiveNorm } from './adam.ts'
-import { checkBetas, checkEps, zeros } from './moments.ts'
+import { checkBetas, checkEps, elementwise, zeros } from './moments.ts'
 
 export type AdanScalingOptions = {
   /** Decay rates of the gradient, of its differences and of the squares; [0.98, 0.92, 0.99]. The paper's β are 1 minus these. */
@@ -36,6 +36,7 @@ export const adanScaling = (o: AdanScalingOptions = {}): Link<State> => {
       previous: zeros(p),
       ...(adanorm !== undefined && { norm: new Float64Array(1) }),
     }),
+    ...(adanorm === undefined && { grain: elementwise }),
     update({ update: u, step }, { momentum: m, difference: d, variance: n, previous, norm }) {
       if (step === 1) previous.set(u)
       const [first, second, third] = [1 - beta1 ** step, 1 - beta2 ** step, Math.sqrt(1 - beta3 ** step)]

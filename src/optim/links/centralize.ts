@@ -1,3 +1,4 @@
+import { loop, mean, sub } from '../loops/index.ts'
 import type { Link, Parameter, Site } from '../types.ts'
 import { axisZero, type Units, unitsOf } from './units.ts'
 
@@ -24,11 +25,15 @@ export type CentralizeOptions = {
 export const centralize = (options: CentralizeOptions = {}): Link => ({
   name: 'centralize',
   applies: (p) => unitsFor(p, options) !== undefined,
+  grain: (p) => {
+    const units = unitsFor(p, options)
+    return units?.outer === 1 ? units.inner : undefined
+  },
   update(site) {
     const units = unitsFor(site.parameter, options)
     if (!units) return
     if (site.emit) report(site, units)
-    if (units.outer === 1) centreRows(site.update, units.inner)
+    if (units.outer === 1) centreRuns({ u: site.update }, {}, units.inner)
     else centreColumns(site.update, units)
   },
 })
@@ -39,33 +44,42 @@ const unitsFor = (p: Parameter, { convOnly = false, embeddings = false, axes = '
   return p.role === 'embedding' && embeddings ? axisZero(p) : unitsOf(p)
 }
 
-/** Each unit is a run of n elements. */
-const centreRows = (u: Float32Array, n: number): void => {
-  for (let start = 0; start < u.length; start += n) {
-    const end = start + n
-    let sum = 0
-    for (let i = start; i < end; i++) sum += u[i]!
-    const mean = sum / n
-    for (let i = start; i < end; i++) u[i]! -= mean
+/** Where each unit is a run of elements. */
+const centreRuns = loop(['u'], [], ({ u }) => ({ u: sub(u, mean(u)) }))
+
+/** Where units stand side by side in every row: the mean of each column or run of columns, taken from some rows at a time. */
+const centreColumns = (u: Float32Array, { blocks, outer, units, inner }: Units): void => {
+  const width = units * inner
+  const rows = Math.min(outer, Math.ceil(4096 / width))
+  const means = new Float32Array(rows * width)
+  for (let b = 0; b < blocks; b++) {
+    const block = u.subarray(b * outer * width, (b + 1) * outer * width)
+    const sums = columnSums(block, width)
+    for (let at = 0; at < width; at += inner) {
+      let sum = 0
+      for (let i = at; i < at + inner; i++) sum += sums[i]!
+      means.fill(sum / (outer * inner), at, at + inner)
+    }
+    for (let row = 1; row < rows; row++) means.copyWithin(row * width, 0, width)
+    for (let at = 0; at < block.length; at += means.length) {
+      const some = block.subarray(at, at + means.length)
+      subtract({ u: some, means: means.subarray(0, some.length) }, {})
+    }
   }
 }
 
-/** A unit's runs are spread over `outer` rows: sum them all, then subtract. */
-const centreColumns = (u: Float32Array, { blocks, outer, units, inner }: Units): void => {
-  const means = new Float64Array(units)
-  const row = units * inner
-  for (let b = 0; b < blocks; b++) {
-    means.fill(0)
-    const start = b * outer * row
-    for (let at = start, o = 0; o < outer; o++)
-      for (let k = 0; k < units; k++) for (let i = 0; i < inner; i++) means[k]! += u[at++]!
-    for (let k = 0; k < units; k++) means[k]! /= outer * inner
-    for (let at = start, o = 0; o < outer; o++)
-      for (let k = 0; k < units; k++) {
-        const mean = means[k]!
-        for (let i = 0; i < inner; i++) u[at++]! -= mean
-      }
+const subtract = loop(['u', 'means'], [], ({ u, means }) => ({ u: sub(u, means) }))
+
+/** Four rows at a time: the sums are fetched and stored a quarter as often. */
+const columnSums = (u: Float32Array, width: number): Float64Array => {
+  const sums = new Float64Array(width)
+  let at = 0
+  for (; at + 4 * width <= u.length; at += 4 * width) {
+    const [second, third, fourth] = [at + width, at + 2 * width, at + 3 * width]
+    for (let i = 0; i < width; i++) sums[i]! += u[at + i]! + u[second + i]! + (u[third + i]! + u[fourth + i]!)
   }
+  for (; at < u.length; at += width) for (let i = 0; i < width; i++) sums[i]! += u[at + i]!
+  return sums
 }
 
 /** ‖removed‖² ÷ ‖gradient‖², where ‖removed‖² is Σ over units of n·mean². */

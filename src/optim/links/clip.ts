@@ -1,7 +1,7 @@
 import { UsageError } from '../../base/index.ts'
 import { type CompatOption, has } from '../compat.ts'
 import type { Link } from '../types.ts'
-import { norm, normSquared, scaleInPlace } from './moments.ts'
+import { elementwise, norm, normSquared, scaleInPlace } from './moments.ts'
 import { eachRun, unitNorms, unitsOf, wholeTensor } from './units.ts'
 
 const positive = (what: string, limit: number): void => {
@@ -14,6 +14,7 @@ export const clipValue = (limit: number): Link => {
   positive('clipping by value', limit)
   return {
     name: 'clip-value',
+    grain: elementwise,
     update({ update: u, parameter, emit }) {
       let clipped = 0
       for (let i = 0; i < u.length; i++) {

@@ -1,5 +1,7 @@
 import { type CompatOption, has } from '../compat.ts'
+import { add, loop, mul, sub } from '../loops/index.ts'
 import type { Link, Site } from '../types.ts'
+import { elementwise } from './moments.ts'
 
 export type DecayOptions = CompatOption & {
   /** λ; 0. A parameter group's own comes first. */
@@ -27,35 +29,36 @@ export const weightDecay = (options: DecayOptions = {}): Link => {
     if (onlyMoving && site.idle) return 0
     return (site.weightDecay ?? options.weightDecay ?? 0) * (timesStep ? site.stepSize : 1)
   }
-  const shrink = (factorOf: (site: Site, rate: number) => number) => (site: Site) => {
+  const shrink = (shareOf: (site: Site, rate: number) => number) => (site: Site) => {
     const rate = rateOf(site)
     if (rate === 0) return
-    const { values } = site.parameter
-    const factor = factorOf(site, rate)
-    for (let i = 0; i < values.length; i++) values[i]! *= factor
+    shrinkBy({ p: site.parameter.values }, { share: shareOf(site, rate) })
   }
   switch (options.decay) {
     case 'independent':
-      return { name: 'decay', update: shrink((_, rate) => 1 - rate) }
+      return { name: 'decay', grain: elementwise, update: shrink((_, rate) => rate) }
     case 'proximal':
-      return { name: 'decay', after: shrink((site, rate) => 1 / (1 + site.lr * rate)) }
+      return { name: 'decay', grain: elementwise, after: shrink((site, rate) => 1 - 1 / (1 + site.lr * rate)) }
     case 'before':
-      return { name: 'decay', update: shrink((site, rate) => 1 - site.lr * rate) }
+      return { name: 'decay', grain: elementwise, update: shrink((site, rate) => site.lr * rate) }
     case 'after':
-      return { name: 'decay', after: shrink((site, rate) => 1 - site.lr * rate) }
+      return { name: 'decay', grain: elementwise, after: shrink((site, rate) => site.lr * rate) }
     default:
       return {
         name: 'decay',
+        grain: elementwise,
         update(site) {
           const rate = rateOf(site)
-          if (rate === 0) return
-          const { update: u, parameter } = site
-          const p = parameter.values
-          for (let i = 0; i < u.length; i++) u[i]! += rate * p[i]!
+          if (rate !== 0) addWeights({ u: site.update, p: site.parameter.values }, { rate })
         },
       }
   }
 }
+
+/** p ← p − share·p; 1 − share itself is too near 1 for float32. */
+const shrinkBy = loop(['p'], ['share'], ({ p }, { share }) => ({ p: sub(p, mul(share, p)) }))
+
+const addWeights = loop(['u', 'p'], ['rate'], ({ u, p }, { rate }) => ({ u: add(u, mul(rate, p)) }))
 
 /** A chain with its decay where the mode wants it: before the other links for 'l2' and 'before', else after them. */
 export const withDecay = (options: DecayOptions, links: readonly Link[]): Link[] =>

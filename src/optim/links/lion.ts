@@ -1,6 +1,6 @@
 import type { Link, Slots } from '../types.ts'
 import { adaptiveNorm } from './adam.ts'
-import { type Betas, checkBetas, zeros } from './moments.ts'
+import { type Betas, checkBetas, elementwise, zeros } from './moments.ts'
 
 export type LionScalingOptions = {
   /** Decay rates of the interpolation that is stepped along and of the momentum kept; [0.9, 0.99]. */
@@ -17,6 +17,7 @@ export const lionScaling = (
   return {
     name: 'lion',
     init: (p) => ({ momentum: zeros(p), ...(o.adanorm !== undefined && { norm: new Float64Array(1) }) }),
+    ...(o.adanorm === undefined && { grain: elementwise }),
     update({ update: u }, { momentum: m, norm }) {
       const lift = adaptiveNorm(u, norm, o.adanorm)
       for (let i = 0; i < u.length; i++) {

@@ -1,6 +1,8 @@
 import { UsageError } from '../../base/index.ts'
 import { type CompatOption, has } from '../compat.ts'
+import { add, type Expression, loop, mul, sub } from '../loops/index.ts'
 import type { Link, Site, Slots } from '../types.ts'
+import { elementwise } from './moments.ts'
 
 export type LookaheadOptions = CompatOption & {
   /** Fast steps between meetings; 5 (the paper's). */
@@ -47,6 +49,7 @@ export const lookahead = (options: LookaheadOptions = {}): Link<State> => {
       ...(outer === 'nesterov' && { velocity: new Float32Array(values.length) }),
       ...(pullback === 'average' && { momentum0: new Float32Array(values.length) }),
     }),
+    grain: elementwise,
     after(site, slots) {
       const { step, parameter } = site
       const { slow, velocity } = slots
@@ -56,8 +59,8 @@ export const lookahead = (options: LookaheadOptions = {}): Link<State> => {
       if (!meets(step)) return
       const rate = typeof alpha === 'number' ? alpha : alpha(step)
       if (velocity) nesterov(slow, fast, velocity, rate, outerMomentum)
-      else for (let i = 0; i < slow.length; i++) slow[i]! += rate * (fast[i]! - slow[i]!)
-      if (outer !== 'ema') fast.set(slow)
+      else if (outer === 'ema') approach({ slow, fast }, { rate })
+      else meet({ slow, fast }, { rate })
       meetMomentum(site, slots, rate)
     },
     evaluate: (_, { slow }, out) => out.set(slow),
@@ -81,12 +84,24 @@ export const lookahead = (options: LookaheadOptions = {}): Link<State> => {
   }
 }
 
+const closer = (slow: Expression, fast: Expression, rate: Expression) => add(slow, mul(rate, sub(fast, slow)))
+
+/** φ ← φ + α(θ − φ). */
+const approach = loop(['slow', 'fast'], ['rate'], ({ slow, fast }, { rate }) => ({ slow: closer(slow, fast, rate) }))
+
+/** The same, then θ ← φ. */
+const meet = loop(['slow', 'fast'], ['rate'], ({ slow, fast }, { rate }) => {
+  const both = closer(slow, fast, rate)
+  return { slow: both, fast: both }
+})
+
 const nesterov = (slow: Float32Array, fast: Float32Array, velocity: Float32Array, rate: number, mu: number): void => {
   for (let i = 0; i < slow.length; i++) {
     const delta = slow[i]! - fast[i]!
     const b = mu * velocity[i]! + delta
     velocity[i] = b
     slow[i]! -= rate * (delta + mu * b)
+    fast[i] = slow[i]!
   }
 }
 

@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/index.ts'
+import { add, div, type Expression, loop, mul, sqrt, sub } from '../loops/index.ts'
 
 /** Decay rates of moving averages, each in [0, 1). */
 export type Betas = readonly [number, number]
@@ -19,6 +20,24 @@ export const checkEps = (link: string, eps: number): void => {
 
 /** A tensor of zeros of a parameter's size. */
 export const zeros = ({ values }: { readonly values: Float32Array }): Float32Array => new Float32Array(values.length)
+
+/** The grain of a link to which every element is for itself. */
+export const elementwise = () => 1
+
+/** x ← x + (gain·g − fade·x): a moving average where gain = fade = 1 − β. */
+export const averaged = (x: Expression, g: Expression, gain: Expression, fade = gain): Expression =>
+  add(x, sub(mul(gain, g), mul(fade, x)))
+
+/** Adam's moments and direction: m ← m + (gain·g − fade·m), v ← v + rest·(g² − v), u = size·m/(scale·√(v + root) + eps). */
+export const adaptiveStep = loop(
+  ['u', 'm', 'v'],
+  ['gain', 'fade', 'rest', 'root', 'scale', 'eps', 'size'],
+  ({ u, m, v }, { gain, fade, rest, root, scale, eps, size }) => {
+    const mean = averaged(m, u, gain, fade)
+    const square = add(v, sub(mul(mul(rest, u), u), mul(rest, v)))
+    return { m: mean, v: square, u: div(mul(size, mean), add(mul(sqrt(add(square, root)), scale), eps)) }
+  },
+)
 
 /** ‖·‖², summed in double. */
 export const normSquared = (values: Float32Array): number => {

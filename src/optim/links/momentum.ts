@@ -1,6 +1,7 @@
 import { UsageError } from '../../base/index.ts'
+import { add, loop, mul } from '../loops/index.ts'
 import type { Link, Slots } from '../types.ts'
-import { zeros } from './moments.ts'
+import { averaged, elementwise, zeros } from './moments.ts'
 
 export type MomentumOptions = {
   /** μ; 0.9. */
@@ -26,15 +27,17 @@ export const momentum = (options: MomentumOptions = {}): Link<Slots & { momentum
   return {
     name: 'momentum',
     init: (p) => ({ momentum: zeros(p) }),
+    grain: elementwise,
     update({ update: u, step }, { momentum: b }) {
-      const [old, fresh] = kind === 'average' ? [mu, 1 - mu] : step === 1 ? [0, 1] : [mu, 1 - dampening]
+      const [fade, gain] = kind === 'average' ? [1 - mu, 1 - mu] : step === 1 ? [1, 1] : [1 - mu, 1 - dampening]
       const [direct, ahead] = nesterov ? [kind === 'average' ? 1 - mu : 1, mu] : [0, 1]
-      for (let i = 0; i < u.length; i++) {
-        const g = u[i]!
-        const next = old * b[i]! + fresh * g
-        b[i] = next
-        u[i] = direct * g + ahead * next
-      }
+      heavyBall({ u, b }, { gain, fade, direct, ahead })
     },
   }
 }
+
+/** b ← b + (gain·g − fade·b), u = direct·g + ahead·b. */
+const heavyBall = loop(['u', 'b'], ['gain', 'fade', 'direct', 'ahead'], ({ u, b }, { gain, fade, direct, ahead }) => {
+  const next = averaged(b, u, gain, fade)
+  return { b: next, u: add(mul(direct, u), mul(ahead, next)) }
+})

@@ -1,5 +1,5 @@
 import type { Link } from '../types.ts'
-import { type Betas, checkBetas, zeros } from './moments.ts'
+import { type Betas, checkBetas, elementwise, zeros } from './moments.ts'
 
 export type ProdigyScalingOptions = {
   /** [0.9, 0.999]. */
@@ -72,6 +72,7 @@ export const prodigyScaling = (o: ProdigyScalingOptions = {}): Link<State, Numbe
       shared.most = Math.max(shared.most, estimate)
       shared.d = Math.min(shared.most, grown * growthRate)
     },
+    grain: elementwise,
     update(site, { momentum: m, variance: v }, { d }) {
       const u = site.update
       if (site.idle) {

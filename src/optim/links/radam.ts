@@ -1,7 +1,8 @@
 import { UsageError } from '../../base/index.ts'
 import { type CompatOption, has } from '../compat.ts'
+import { add, loop, mul, sub } from '../loops/index.ts'
 import type { Link, Slots } from '../types.ts'
-import { type Betas, checkBetas, checkEps } from './moments.ts'
+import { adaptiveStep, averaged, type Betas, checkBetas, checkEps, elementwise, zeros } from './moments.ts'
 
 export type RadamScalingOptions = CompatOption & {
   /** Decay rates of the first and second moment; [0.9, 0.999]. */
@@ -61,21 +62,23 @@ export const radamScaling = (options: RadamScalingOptions = {}): Link<Moments> =
 
   return {
     name: 'radam',
-    init: ({ values }) => ({ momentum: new Float32Array(values.length), variance: new Float32Array(values.length) }),
-    update(site, { momentum, variance }) {
+    init: (p) => ({ momentum: zeros(p), variance: zeros(p) }),
+    grain: elementwise,
+    update(site, { momentum: m, variance: v }) {
       const { rho, factor, adaptive } = rectification(site.step, beta2, threshold, inclusive)
       const correction1 = 1 - beta1 ** site.step
       const correction2 = Math.sqrt(1 - beta2 ** site.step)
       const mode = adaptive ? 'adaptive' : ascends ? 'sgd' : warmup
       site.emit?.({ type: 'rectification', parameter: site.parameter.name, step: site.step, rho, factor, mode })
+      const [u, rest1, rest2] = [site.update, 1 - beta1, 1 - beta2]
       if (adaptive) {
         site.stepSize = (factor / correction1) * (epsOn === 'raw' ? correction2 : 1)
         const scale = epsOn === 'raw' ? 1 : 1 / correction2
-        adapt(site.update, momentum, variance, beta1, beta2, scale, eps, site.stepSize)
+        adaptiveStep({ u, m, v }, { gain: rest1, fade: rest1, rest: rest2, root: 0, scale, eps, size: site.stepSize })
       } else {
         site.idle = mode === 'skip'
         site.stepSize = site.idle ? 0 : (ascends ? -1 : 1) / correction1
-        warm(site.update, momentum, variance, beta1, beta2, site.stepSize)
+        momentumStep({ u, m, v }, { rest1, rest2, size: site.stepSize })
       }
     },
   }
@@ -83,34 +86,8 @@ export const radamScaling = (options: RadamScalingOptions = {}): Link<Moments> =
 
 export type Moments = Slots & { momentum: Float32Array; variance: Float32Array }
 
-const adapt = (
-  u: Float32Array,
-  m: Float32Array,
-  v: Float32Array,
-  beta1: number,
-  beta2: number,
-  scale: number,
-  eps: number,
-  size: number,
-): void => {
-  const [rest1, rest2] = [1 - beta1, 1 - beta2]
-  for (let i = 0; i < u.length; i++) {
-    const g = u[i]!
-    const mean = beta1 * m[i]! + rest1 * g
-    const square = beta2 * v[i]! + rest2 * g * g
-    m[i] = mean
-    v[i] = square
-    u[i] = (size * mean) / (Math.sqrt(square) * scale + eps)
-  }
-}
-
-const warm = (u: Float32Array, m: Float32Array, v: Float32Array, beta1: number, beta2: number, size: number): void => {
-  const [rest1, rest2] = [1 - beta1, 1 - beta2]
-  for (let i = 0; i < u.length; i++) {
-    const g = u[i]!
-    const mean = beta1 * m[i]! + rest1 * g
-    m[i] = mean
-    v[i] = beta2 * v[i]! + rest2 * g * g
-    u[i] = size * mean
-  }
-}
+/** The same moments, but u = size·m. */
+const momentumStep = loop(['u', 'm', 'v'], ['rest1', 'rest2', 'size'], ({ u, m, v }, { rest1, rest2, size }) => {
+  const mean = averaged(m, u, rest1)
+  return { m: mean, v: add(v, sub(mul(mul(rest2, u), u), mul(rest2, v))), u: mul(size, mean) }
+})

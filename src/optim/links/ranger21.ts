@@ -1,6 +1,6 @@
 import type { Link, Slots } from '../types.ts'
 import { softplusOf } from './adam.ts'
-import { type Betas, checkBetas, checkEps, zeros } from './moments.ts'
+import { type Betas, checkBetas, checkEps, elementwise, zeros } from './moments.ts'
 import { eachRun, unitNorms, unitsOf, wholeTensor } from './units.ts'
 
 export type PositiveNegativeOptions = {
@@ -35,6 +35,7 @@ export const positiveNegative = (o: PositiveNegativeOptions = {}): Link<State> =
       variance: zeros(p),
       ...(amsgrad && { largest: zeros(p) }),
     }),
+    grain: elementwise,
     update(site, { momentum, negative, variance: v, largest }) {
       const { update: u, step } = site
       const [now, other] = step % 2 === 1 ? [momentum, negative] : [negative, momentum]
@@ -80,6 +81,7 @@ export const stableDecay = (
     }
     shared.root = Math.sqrt(sum / Math.max(1, count))
   },
+  grain: elementwise,
   update({ update: u, parameter, weightDecay }, _, { root }) {
     const own = weightDecay ?? rate
     if (own === 0 || root === 0) return

@@ -1,16 +1,18 @@
 import { type CompatOption, has } from '../compat.ts'
 import type { Link } from '../types.ts'
-import { norm, scaleInPlace } from './moments.ts'
+import { elementwise, norm, scaleInPlace } from './moments.ts'
 
 /** u ← factor·u: a rate of its own for part of a chain. */
 export const scale = (factor: number): Link => ({
   name: 'scale',
+  grain: elementwise,
   update: ({ update }) => scaleInPlace(update, factor),
 })
 
 /** u ← sign(u). */
 export const sign: Link = {
   name: 'sign',
+  grain: elementwise,
   update({ update: u }) {
     for (let i = 0; i < u.length; i++) u[i] = Math.sign(u[i]!)
   },

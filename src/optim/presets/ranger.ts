@@ -3,6 +3,7 @@ import { type CentralizeOptions, centralize } from '../links/centralize.ts'
 import { type AdaptiveClipOptions, adaptiveClip, normalizeGradient } from '../links/clip.ts'
 import { type DecayOptions, weightDecay, withDecay } from '../links/decay.ts'
 import { type LookaheadOptions, lookahead } from '../links/lookahead.ts'
+import { elementwise } from '../links/moments.ts'
 import { type RadamScalingOptions, radamScaling, rectification } from '../links/radam.ts'
 import { normLoss, type PositiveNegativeOptions, positiveNegative, stableDecay } from '../links/ranger21.ts'
 import { type OptimizerOptions, optimizer } from '../optimizer.ts'
@@ -44,6 +45,7 @@ const overwriting = (o: RangerOptions): Link[] =>
     ? [
         {
           name: 'overwrite',
+          grain: elementwise,
           update({ step, stepSize, update: u, peers }) {
             const momentum = peers.find((slots) => slots.momentum)?.momentum
             if (!momentum || rectification(step, o.betas?.[1] ?? 0.999, o.threshold, o.inclusive).adaptive) return
