@@ -3,7 +3,7 @@ import { float32, float32Of } from '../../base/index.ts'
 import { type Augment, type Batch, batches, type Dataset, randomShift, split } from '../../data/index.ts'
 import { loadDataset } from '../../data/node.ts'
 import { networks } from '../../nn/index.ts'
-import type { Model } from '../../onnx/index.ts'
+import { encodeModel, type Model } from '../../onnx/index.ts'
 import { optimizerNamed, parseSchedule } from '../../optim/index.ts'
 import {
   type Analysis,
@@ -43,6 +43,8 @@ export type StorySettings = {
   /** The small rate of retraining. */
   readonly retrainLr: number
   readonly batch: number
+  /** Share of the original's bytes that the result may have at most. */
+  readonly budget: number
   /** How far below the original, after its one round of retraining, a network may be that the last rebirth takes on. */
   readonly reach: number
 }
@@ -169,9 +171,13 @@ export const tellStory = async (
       return true
     },
   })
-  // The smallest network within reach of the original on the validation images; failing that, the best.
-  const good = rounds.filter(({ retrained }) => retrained >= standard - settings.reach)
-  const chosen = good.at(-1) ?? rounds.reduce((a, b) => (b.retrained > a.retrained ? b : a))
+  // Of the networks within the budget the smallest in reach of the original on the validation images, else the best.
+  const bytesOf = (model: Model) => encodeModel(model).byteLength
+  const small = rounds.filter(({ round }) => bytesOf(round.model) <= settings.budget * bytesOf(original))
+  const candidates = small.length > 0 ? small : rounds.slice(-1)
+  const chosen =
+    candidates.findLast(({ retrained }) => retrained >= standard - settings.reach) ??
+    candidates.reduce((a, b) => (b.retrained > a.retrained ? b : a))
   console.say(`   chosen: round ${chosen.round.round}`)
   console.say()
 
