@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { EspalierError, float32Of, type Tensor, type TensorType } from '../../base/index.ts'
 import { encodeModel, type Model } from '../../onnx/index.ts'
+import { costOf } from '../../prune/index.ts'
 import type { Values } from '../../runtime/index.ts'
 import {
   copyWeights,
@@ -59,10 +60,13 @@ export const openShardedEngine = async (
   }
 }
 
+/** Multiply–accumulates of a batch per weight below which moving weights and gradients costs more than a second core gains. */
+const worthSplitting = 200
+
 /**
- * The engine for a machine of several cores: batches split over `shards` threads where that changes nothing, else whole
- * batches with as many threads per operator. Which it is, is settled by trying: networks whose samples mix (batch
- * statistics) give another loss when the batch is split.
+ * The engine for a machine of several cores: batches split over `shards` threads where that changes nothing and there is
+ * enough to do for each weight, else whole batches with as many threads per operator. Whether it changes anything is
+ * settled by trying: networks whose samples mix (batch statistics) give another loss when the batch is split.
  */
 export const openParallelEngine = async (
   model: Model,
@@ -71,6 +75,8 @@ export const openParallelEngine = async (
 ): Promise<Engine> => {
   const whole = await openEngine(model, { ...options, threads: options.shards }, example)
   if (options.shards < 2 || batchSize(example) < 2 || whole.weights.size > whole.trainable.length) return whole
+  const { macs, parameters } = await costOf(model, { runtime: options.runtime, feeds: example.inputs })
+  if (macs < worthSplitting * parameters) return whole
   const expected = (await whole.step(example)).loss
   const sharded = await openShardedEngine(model, options, example)
   const { loss } = await sharded.step(example)
