@@ -58,6 +58,7 @@ export const trainingFrom = (
     throw new UsageError('--teacher goes with cross-entropy', { remedy: 'leave --loss away' })
   return {
     runtime: nodeRuntime,
+    threads,
     data,
     recipe,
     epochs,

@@ -128,7 +128,11 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
     }
     const evaluateNow = async (trainLoss: number, samples?: number) => {
       if (!test) return undefined
-      const found = await evaluate(modelNow(), test, { runtime: options.runtime, ...(samples && { samples }) })
+      const found = await evaluate(modelNow(), test, {
+        runtime: options.runtime,
+        ...(options.threads && { threads: options.threads }),
+        ...(samples && { samples }),
+      })
       const { predictions: _, ...rest } = found
       emit({ type: 'evaluation', step, epoch: epochNow(), trainLoss, ...rest })
       return found

@@ -16,7 +16,7 @@ import { measureStage, stageTable } from '../measure.ts'
 const defaults = {
   ratios: { conv1: 0.625, conv2: 0.83 },
   roundEpochs: 1,
-  lastEpochs: 10,
+  lastEpochs: 7,
   lr: 2e-3,
   retrainLr: 3e-3,
   batch: 50,

@@ -108,6 +108,7 @@ export const tellStory = async (
     }
     const { model: taught } = await train(model, {
       runtime: nodeRuntime,
+      threads: defaultThreads(),
       data,
       test,
       epochs: how.epochs,
