@@ -17,7 +17,7 @@ export type Stage = {
   readonly macs: number
   /** Median milliseconds of one run of `latencyBatch` samples. */
   readonly latencyMs: number
-  /** 10th and 90th percentile would need more runs than a comparison makes: the least and the nine-in-ten time. */
+  /** 10th and 90th percentile. */
   readonly latencyRange: readonly [number, number]
 }
 
@@ -36,7 +36,7 @@ export const measureStage = async (
     data,
     Array.from({ length: Math.min(latencyBatch, data.size) }, (_, i) => i),
   )
-  const { median, min, p90 } = await measureLatency(session, { [inputOf(model)]: inputs }, { warmup: 20, runs: 101 })
+  const { median, p10, p90 } = await measureLatency(session, { [inputOf(model)]: inputs }, { warmup: 20, runs: 101 })
   await session.close()
   return {
     name,
@@ -46,7 +46,7 @@ export const measureStage = async (
     parameters: cost.parameters,
     macs: cost.macs,
     latencyMs: median,
-    latencyRange: [min, p90],
+    latencyRange: [p10, p90],
     evaluation,
   }
 }

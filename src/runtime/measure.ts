@@ -12,12 +12,14 @@ export type MeasureOptions = {
 export type Latency = {
   readonly median: number
   readonly min: number
+  /** One run in ten took no longer (nearest rank). */
+  readonly p10: number
   /** Nine runs in ten took no longer (nearest rank). */
   readonly p90: number
   readonly runs: number
 }
 
-/** How long a session takes on `feeds`, outputs handed back included. The minimum is the steadiest of the three. */
+/** How long a session takes on `feeds`, outputs handed back included. The minimum is the steadiest of these figures. */
 export const measureLatency = async (
   session: Session,
   feeds: Values,
@@ -38,10 +40,12 @@ export const measureLatency = async (
 /** The summary of times in ascending order. */
 export const latencyOf = (sorted: Float64Array): Omit<Latency, 'runs'> => {
   const at = (rank: number) => sorted[rank]!
+  const percentile = (share: number) => at(Math.ceil(share * sorted.length - 1e-9) - 1)
   const middle = sorted.length >> 1
   return {
     median: sorted.length % 2 === 1 ? at(middle) : (at(middle - 1) + at(middle)) / 2,
     min: at(0),
-    p90: at(Math.ceil(0.9 * sorted.length) - 1),
+    p10: percentile(0.1),
+    p90: percentile(0.9),
   }
 }

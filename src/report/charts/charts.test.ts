@@ -3,7 +3,7 @@ import { importanceChart } from './bars.ts'
 import { confusionChange, confusionChart } from './confusion.ts'
 import { lineChart } from './line.ts'
 import { networkChart } from './network.ts'
-import { smoothed, thinned } from './smooth.ts'
+import { smoothed, smoothedLog, thinned } from './smooth.ts'
 
 const attributes = (svg: string, element: RegExp, name: string) =>
   [...svg.matchAll(element)].map(([tag]) => Number(tag.match(new RegExp(` ${name}="([^"]*)"`))?.[1]))
@@ -34,9 +34,21 @@ describe('smoothing', () => {
 
   test('moves a share of the way to each new point, from the mean of the first few', () => {
     const line = [4, 8, 0, 0].map((y, x): [number, number] => [x, y])
-    // A memory of 7/8 looks 8 points back; it starts from the mean of the first 2.
-    expect(smoothed(line, 7 / 8).map(([, y]) => y)[0]).toBeCloseTo((7 * 6 + 4) / 8, 12)
-    expect(smoothed(line, 7 / 8).map(([, y]) => y)[1]).toBeCloseTo((7 * 5.75 + 8) / 8, 12)
+    // A memory of 7/8 looks 8 points back; it starts from the mean of the first 2, and is a plain mean of 3, of 4 …
+    const [first, second] = smoothed(line, 7 / 8).map(([, y]) => y)
+    expect(first).toBeCloseTo((6 + 6 + 4) / 3, 12)
+    expect(second).toBeCloseTo((6 + 6 + 4 + 8) / 4, 12)
+    const flat = Array.from({ length: 40 }, (_, x): [number, number] => [x, x < 39 ? 0 : 8])
+    expect(smoothed(flat, 7 / 8).at(-1)![1]).toBeCloseTo(1, 12)
+  })
+
+  test('on a logarithmic axis it follows a loss that falls by decades, where a plain mean lags behind', () => {
+    const fall = Array.from({ length: 41 }, (_, x): [number, number] => [x, 10 ** (-x / 10)])
+    const [at, plain] = [smoothedLog, smoothed].map((average) => average(fall, 7 / 8).at(-1)![1])
+    // 8 points back the loss was 10^0.8 as high: the mean of the logarithms lies within that.
+    expect(at! / 1e-4).toBeLessThan(10 ** 0.8)
+    expect(plain! / 1e-4).toBeGreaterThan(10 ** 1.2)
+    expect(smoothedLog([[0, 0], ...fall], 7 / 8)).toEqual(smoothedLog(fall, 7 / 8))
   })
 
   test('thinning loses neither the highest nor the lowest point', () => {

@@ -2,7 +2,7 @@ import { type Markup, markup } from '../markup.ts'
 import { extent, linear, logarithmic, nines } from '../scale.ts'
 import type { Mark } from '../types.ts'
 import { bottomAxis, chartWidth, drawing, leftAxis, path } from './frame.ts'
-import { smoothed, thinned } from './smooth.ts'
+import { smoothed, smoothedLog, thinned } from './smooth.ts'
 
 export type Curve = {
   readonly name: string
@@ -30,16 +30,12 @@ export const lineChart = (chart: LineChart): Markup => {
   const [left, right, bottom] = [52, chartWidth - 10, (chart.height ?? 290) - 44]
   const marks = chart.marks ?? []
   const format = chart.format ?? ((value: number) => value.toLocaleString('en-US', { maximumSignificantDigits: 3 }))
+  const breaks = marks.map((mark) => mark.step)
+  const averaged = chart.scale === 'log' ? smoothedLog : smoothed
   const curves = chart.curves.map((curve) => ({
     ...curve,
     points: curve.points.filter(([, y]) => Number.isFinite(y)),
-    average: curve.noisy
-      ? smoothed(
-          curve.points,
-          memoryFor(curve.points.length),
-          marks.map((mark) => mark.step),
-        )
-      : curve.points,
+    average: curve.noisy ? averaged(curve.points, memoryFor(curve.points.length), breaks) : curve.points,
   }))
   const xs = extent(curves.flatMap((curve) => curve.points.map(([x]) => x)))
   const x = linear(xs, [left, right], {
