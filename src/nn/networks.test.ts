@@ -24,6 +24,9 @@ const block = (width: number) => 12 * width ** 2 + 13 * width
 const inverted = (from: number, to: number, wide = 6 * from) =>
   from * wide + 2 * wide + (9 * wide + 2 * wide) + (wide * to + 2 * to)
 
+/** ResNet-small's convolutions and classifier; they have 8 + 16 + 48 + 96 = 168 channels to shift (and scale). */
+const small = 72 + 2 * 576 + (1_152 + 2_304 + 128) + (4_608 + 9_216 + 512) + 330
+
 /**
  * Parameters as published or counted by hand. ResNet-20's 0.27 M: 269 722 with parameter-free shortcuts, and 2 752 more
  * for the two 1×1 shortcuts with their normalization.
@@ -35,6 +38,8 @@ const published = [
   { name: 'lenet-300-100', parameters: 266_610, features: [100] },
   { name: 'vgg-small', parameters: 1_792 + 36_928 + 73_856 + 147_584 + 295_168 + 590_080 + 40_970, features: [4096] },
   { name: 'resnet-20', parameters: 269_722 + 2_752, features: [64] },
+  { name: 'resnet-small', parameters: small + 2 * 168, features: [32] },
+  { name: 'resnet-small-plain', parameters: small + 168, features: [32] },
   {
     name: 'mobilenet-small',
     parameters:
