@@ -1,75 +1,73 @@
-import { sizeOf, type TensorType, UsageError } from '../base/index.ts'
-import type { GraphBuilder } from '../onnx/index.ts'
+import { UsageError } from '../base/index.ts'
+import { crossEntropy, distillation, divergence } from './losses/classes.ts'
+import type { Loss, LossOptions, Rule } from './losses/types.ts'
+import { binaryCrossEntropy, huber, meanSquaredError } from './losses/values.ts'
 
-/** What a loss reads beside the network's output, by the name of the graph input it becomes. */
-export type Targets = { readonly [name: string]: TensorType }
+export type { Loss, LossOptions, Targets } from './losses/types.ts'
 
-/** A loss: emits the nodes that turn the network's output into a scalar. */
-export type Loss = {
-  readonly name: LossName
-  /** The inputs it adds for an output of shape `dims`: int64 class ids `labels`, a float32 `target`, a `teacher`'s output. */
-  targets(dims: readonly number[]): Targets
-  build(b: GraphBuilder, output: string, targets: { readonly [name: string]: string }, dims: readonly number[]): string
-}
+type Entry = { readonly rule: (options: LossOptions) => Rule; readonly takes: readonly (keyof LossOptions)[] }
 
-export type LossName = keyof typeof makers
+const classOptions = ['labelSmoothing', 'classWeights', 'ignoreIndex'] as const
 
-export type LossOptions = {
-  /** Distillation: softens both answers; 4. */
-  readonly temperature?: number
-  /** Distillation: the teacher's share of the loss, the labels have the rest; 0.7. */
-  readonly weight?: number
-}
+const losses = {
+  'cross-entropy': { rule: crossEntropy, takes: classOptions },
+  bce: { rule: binaryCrossEntropy, takes: ['labelSmoothing', 'classWeights'] },
+  mse: { rule: meanSquaredError, takes: [] },
+  huber: { rule: huber, takes: ['delta'] },
+  kl: { rule: divergence, takes: ['temperature'] },
+  distillation: { rule: distillation, takes: ['temperature', 'weight', ...classOptions] },
+} as const satisfies Record<string, Entry>
 
-const labelsOf = (dims: readonly number[]): TensorType => ({
-  type: 'int64',
-  dims: dims.filter((_, axis) => axis !== 1),
-})
+export type LossName = keyof typeof losses | `output:${string}`
 
-/** L = −1/N Σ_n log softmax(z_n)[y_n]; z is [N, C] or [N, C, d…], y the class ids [N] or [N, d…]. */
-const crossEntropy = (): Omit<Loss, 'name'> => ({
-  targets: (dims) => ({ labels: labelsOf(dims) }),
-  build: (b, output, { labels }) => b.ops('SoftmaxCrossEntropyLoss', [output, labels!], 2, { reduction: 'mean' })[0]!,
-})
+/** The losses there are, beside `output:NAME`. */
+export const lossNames: readonly string[] = Object.keys(losses)
 
-/** L = 1/K Σ_k (z_k − t_k)² over all K elements. */
-const meanSquaredError = (): Omit<Loss, 'name'> => ({
-  targets: (dims) => ({ target: { type: 'float32', dims } }),
-  build: (b, output, { target }, dims) => {
-    const difference = b.op('Sub', [output, target!])
-    const total = b.op('ReduceSum', [b.op('Mul', [difference, difference])], { keepdims: 0 })
-    return b.op('Mul', [total, b.scalar(1 / sizeOf(dims))])
-  },
-})
+const entryNamed = (name: string): Entry | undefined =>
+  Object.entries<Entry>(losses).find(([known]) => known === name)?.[1]
 
 /**
- * L = w·T²·KL(softmax(t/T) ‖ softmax(z/T)) + (1−w)·cross-entropy(z, y): the teacher's answer t, softened by T, says more
- * than the label alone; T² keeps the two gradients in proportion. Hinton, Vinyals and Dean 2015, §2.
+ * The loss of a name; `output:NAME` takes the network's own value NAME, a single number, as the loss.
+ * @throws UsageError listing the names there are, or naming an option that the loss does not take or that makes no sense.
  */
-const distillation = ({ temperature = 4, weight = 0.7 }: LossOptions): Omit<Loss, 'name'> => ({
-  targets: (dims) => ({ labels: labelsOf(dims), teacher: { type: 'float32', dims } }),
-  build: (b, output, targets, dims) => {
-    const cooled = (value: string) => b.op('Mul', [value, b.scalar(1 / temperature)])
-    const student = b.op('LogSoftmax', [cooled(output)], { axis: 1 })
-    const teacher = b.op('LogSoftmax', [cooled(targets.teacher!)], { axis: 1 })
-    const divergence = b.op('Mul', [b.op('Exp', [teacher]), b.op('Sub', [teacher, student])])
-    const share = (weight * temperature ** 2 * (dims[1] ?? 1)) / sizeOf(dims)
-    const soft = b.op('Mul', [b.op('ReduceSum', [divergence], { keepdims: 0 }), b.scalar(share)])
-    const hard = crossEntropy().build(b, output, targets, dims)
-    return b.op('Add', [soft, b.op('Mul', [hard, b.scalar(1 - weight)])])
-  },
+export const lossNamed = (name: string, options: LossOptions = {}): Loss => {
+  const value = /^output:(.+)$/s.exec(name)?.[1]
+  const entry = value === undefined ? entryNamed(name) : { rule: () => scalarValue(value), takes: [] }
+  if (!entry)
+    throw new UsageError(`there is no loss '${name}'`, { remedy: `use one of ${lossNames.join(', ')} or output:NAME` })
+  for (const [option, given] of Object.entries(options))
+    if (given !== undefined && !entry.takes.some((taken) => taken === option))
+      throw new UsageError(`the loss ${name} takes no ${wordsOf(option)}`, {
+        remedy: 'leave it away or use another loss',
+      })
+  checkOptions(options)
+  return { name, ...entry.rule(options) }
+}
+
+const scalarValue = (value: string): Rule => ({
+  // Whether a network's own loss is a mean over its samples is not known.
+  separable: false,
+  value,
+  targets: () => ({}),
+  build: (b) => b.op('Reshape', [value, b.ints([])]),
 })
 
-const makers = { 'cross-entropy': crossEntropy, mse: meanSquaredError, distillation }
+/** 'labelSmoothing' as 'label smoothing'. */
+const wordsOf = (option: string) => option.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
 
-const isLossName = (name: string): name is LossName => Object.hasOwn(makers, name)
-
-/** The losses there are. */
-export const lossNames: readonly string[] = Object.keys(makers)
-
-/** The loss of a name. @throws UsageError listing the names there are. */
-export const lossNamed = (name: string, options: LossOptions = {}): Loss => {
-  if (!isLossName(name))
-    throw new UsageError(`there is no loss '${name}'`, { remedy: `use one of ${lossNames.join(', ')}` })
-  return { name, ...makers[name](options) }
+const checkOptions = ({
+  labelSmoothing = 0,
+  temperature = 1,
+  weight = 0,
+  delta = 1,
+  classWeights = [],
+}: LossOptions) => {
+  const wrong = (what: string, remedy: string) => new UsageError(`${what} makes no sense`, { remedy })
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
+    throw wrong(`a label smoothing of ${labelSmoothing}`, 'give a number from 0 to 1')
+  if (!(temperature > 0)) throw wrong(`a temperature of ${temperature}`, 'give a number above 0')
+  if (!(weight >= 0 && weight <= 1)) throw wrong(`a teacher's share of ${weight}`, 'give a number from 0 to 1')
+  if (!(delta > 0)) throw wrong(`a delta of ${delta}`, 'give a number above 0')
+  const bad = classWeights.find((value) => !(value >= 0 && Number.isFinite(value)))
+  if (bad !== undefined) throw wrong(`a class weight of ${bad}`, 'give numbers of 0 or more')
 }

@@ -58,12 +58,16 @@ export const trainingGraph = async (original: Model, options: TrainingGraphOptio
   const output = options.output ?? graph.outputs[0]?.name
   if (output === undefined) throw new UsageError('the model has no output to take a loss of')
   const loss = options.loss ?? lossNamed('cross-entropy')
-  graph.outputs = [{ name: output, type: 'float32' }]
+  const read = [...new Set([output, loss.value ?? output])]
+  checkMade(graph, read)
+  graph.outputs = read.map((name) => ({ name, type: 'float32' }))
   removeDead(graph)
   poolBeforeRelu(graph)
   const feeds = zeros(options.inputs, graph.inputs)
-  const outputType = (await trace(options.runtime, model, feeds)).get(output)
+  const forward = await trace(options.runtime, model, feeds)
+  const outputType = forward.get(output)
   if (!outputType) throw new UsageError(`the model has no value '${output}' to take a loss of`)
+  if (loss.value !== undefined) checkScalar(loss.value, forward.get(loss.value))
   const targets = loss.targets(outputType.dims)
   for (const [name, { type, dims }] of Object.entries(targets)) {
     if (takenNames(graph).has(name))
@@ -106,6 +110,24 @@ export const trainingGraph = async (original: Model, options: TrainingGraphOptio
   graph.valueInfo.clear()
   removeDead(graph)
   return { model, targets, loss: lossValue, output, outputDims: outputType.dims, gradients, updates: moving }
+}
+
+/** @throws UsageError when the graph makes no value of one of the names */
+const checkMade = (graph: Graph, names: readonly string[]) => {
+  const taken = takenNames(graph)
+  const missing = names.find((name) => !taken.has(name))
+  if (missing !== undefined)
+    throw new UsageError(`the model has no value '${missing}' to take a loss of`, {
+      remedy: `its outputs are ${graph.outputs.map(({ name }) => name).join(', ')}`,
+    })
+}
+
+const checkScalar = (name: string, found: TensorType | undefined) => {
+  if (found?.type === 'float32' && sizeOf(found.dims) === 1) return
+  throw new UsageError(
+    `'${name}' is ${found ? `${found.type} of shape [${found.dims.join(', ')}]` : 'no tensor'} and a loss is one float32 number`,
+    { remedy: 'name a value that is a single number' },
+  )
 }
 
 const takenNames = ({ inputs, initializers, nodes }: Graph): Set<string> =>
