@@ -31,8 +31,9 @@ export const applyPlan = (model: Model, plan: Plan, analysis: Analysis, onEvent:
     else graph.initializers.set(name, cuts ? sliceTensor(tensor, cuts) : tensor)
     onEvent({ type: 'progress', stage: 'slice', done: ++done, total: analysis.model.graph.initializers.size })
   }
-  resizeNodes(graph, analysis, cut, opsetOf(pruned))
+  // Before any node is edited: a constant that several nodes share again is not for one of them to change.
   for (const node of graph.nodes) node.inputs = node.inputs.map((name) => merged.get(name) ?? name)
+  resizeNodes(graph, analysis, cut, opsetOf(pruned))
   fixShapes(graph, cut, analysis)
   return pruned
 }
@@ -82,6 +83,7 @@ const resizeNodes = (graph: Graph, analysis: Analysis, cut: Cut, opset: number):
   for (const name of graph.nodes.flatMap(readsOf)) readers.set(name, (readers.get(name) ?? 0) + 1)
   for (const name of [...graph.inputs, ...graph.outputs].map((value) => value.name)) readers.set(name, 2)
   const replaced: string[] = []
+  const made = new Map<string, string>()
   for (const node of graph.nodes) {
     const resize = operatorOf(node)?.resize
     const names = [...node.inputs, ...node.outputs].filter((name) => name !== '')
@@ -92,8 +94,10 @@ const resizeNodes = (graph: Graph, analysis: Analysis, cut: Cut, opset: number):
       setConstant: (position, tensor) => {
         const old = node.inputs[position] ?? ''
         const alone = graph.initializers.has(old) && readers.get(old) === 1
-        const name = alone ? old : freshName(graph, `${old || node.outputs[0]}_pruned`)
+        const key = `${old}\n${tensor.type} ${tensor.dims} ${tensor.bytes}`
+        const name = alone ? old : (made.get(key) ?? freshName(graph, `${old || node.outputs[0]}_pruned`))
         graph.initializers.set(name, tensor)
+        if (!alone) made.set(key, name)
         while (node.inputs.length <= position) node.inputs.push('')
         node.inputs[position] = name
         if (!alone && old) replaced.push(old)
