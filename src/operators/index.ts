@@ -3,9 +3,12 @@ import { activations } from './activations.ts'
 import { concats } from './concat.ts'
 import { conv } from './conv.ts'
 import { depth } from './depth.ts'
+import { determinant } from './determinant.ts'
 import { elementwise } from './elementwise.ts'
+import { fourier } from './fourier.ts'
 import { gather } from './gather.ts'
 import { gridSample } from './gridsample.ts'
+import { images } from './images.ts'
 import { made } from './made.ts'
 import { matmul } from './matmul.ts'
 import { normalization } from './normalization.ts'
@@ -14,9 +17,9 @@ import { pooling } from './pooling.ts'
 import { quantize } from './quantize.ts'
 import { recurrent } from './recurrent.ts'
 import { reduce } from './reduce.ts'
+import { regions } from './regions.ts'
 import { reshape } from './reshape.ts'
 import { resize } from './resize.ts'
-import { roiAlign } from './roialign.ts'
 import { scatter } from './scatter.ts'
 import { select } from './select.ts'
 import { shape } from './shape.ts'
@@ -24,6 +27,7 @@ import { slices } from './slice.ts'
 import { softmaxes } from './softmax.ts'
 import type { Operator } from './types.ts'
 import { functions } from './unary.ts'
+import { unpool } from './unpool.ts'
 
 export * from './signs.ts'
 export * from './types.ts'
@@ -38,10 +42,13 @@ export const operators = {
   ...elementwise,
   ...functions,
   ...gridSample,
-  ...roiAlign,
+  ...regions,
   ...concats,
   ...depth,
+  ...determinant,
+  ...fourier,
   ...gather,
+  ...images,
   ...recurrent,
   ...quantize,
   ...reduce,
@@ -54,6 +61,7 @@ export const operators = {
   ...shape,
   ...slices,
   ...softmaxes,
+  ...unpool,
 } satisfies Record<string, Operator>
 
 /** The operators that have a row. */

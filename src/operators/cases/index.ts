@@ -1,11 +1,13 @@
 import { convCases } from './conv.ts'
 import { activationCases, elementwiseCases, functionCases } from './elementwise.ts'
-import { matmulCases } from './matmul.ts'
+import { fourierCases } from './fourier.ts'
+import { imageCases, regionCases, unpoolCases } from './images.ts'
+import { determinantCases, matmulCases } from './matmul.ts'
 import { normalizationCases } from './normalization.ts'
 import { poolingCases } from './pooling.ts'
 import { recurrentCases } from './recurrent.ts'
 import { reduceCases, softmaxCases } from './reduce.ts'
-import { gridSampleCases, quantizeCases, resizeCases, roiAlignCases } from './resize.ts'
+import { gridSampleCases, quantizeCases, resizeCases } from './resize.ts'
 import { indexingCases, reshapeCases, segmentCases, shapeCases } from './shape.ts'
 import type { OperatorCase } from './types.ts'
 
@@ -15,6 +17,7 @@ export type * from './types.ts'
 export const operatorCases: readonly OperatorCase[] = [
   ...convCases,
   ...matmulCases,
+  ...determinantCases,
   ...normalizationCases,
   ...poolingCases,
   ...recurrentCases,
@@ -23,12 +26,15 @@ export const operatorCases: readonly OperatorCase[] = [
   ...functionCases,
   ...reduceCases,
   ...softmaxCases,
+  ...fourierCases,
   ...gridSampleCases,
+  ...imageCases,
   ...indexingCases,
   ...quantizeCases,
   ...reshapeCases,
   ...resizeCases,
-  ...roiAlignCases,
+  ...regionCases,
   ...segmentCases,
   ...shapeCases,
+  ...unpoolCases,
 ]

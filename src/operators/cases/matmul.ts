@@ -69,3 +69,12 @@ export const matmulCases: readonly OperatorCase[] = [
   einsum('...ij,...jk->...ik', [2, 1, 2, 3], [1, 3, 3, 2]),
   einsum('...i,...i', [2, 3], [2, 3]),
 ]
+
+export const determinantCases: readonly OperatorCase[] = [
+  { op: 'Det', name: 'a number', inputs: { A: [1, 1] } },
+  { op: 'Det', name: 'of pairs', inputs: { A: [2, 2] } },
+  { op: 'Det', name: 'a batch', inputs: { A: [2, 3, 3] } },
+  { op: 'Det', name: 'two batch axes', inputs: { A: [2, 2, 4, 4] } },
+  // ONNX Runtime gives 0 for a singular matrix; its adjugate is not.
+  { op: 'Det', name: 'a singular matrix', inputs: { A: { dims: [3, 3], values: [1, 2, 3, 2, 4, 6, 1, 0, -1] } } },
+]

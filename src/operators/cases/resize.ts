@@ -147,17 +147,3 @@ export const gridSampleCases: readonly OperatorCase[] = [
     opset: 20,
   },
 ]
-
-/** Regions of two images; nobody differentiates them. */
-export const roiAlignCases: readonly OperatorCase[] = ['avg', 'max'].map((mode) => ({
-  op: 'RoiAlign',
-  name: mode,
-  inputs: {
-    X: [2, 4, 6, 5],
-    rois: float32([3, 4], [0, 0, 3, 3, 1, 1, 4, 4, 0.5, 1, 2, 5]),
-    batch_indices: ints(0, 1, 1),
-  },
-  attributes: { mode, output_height: 2, output_width: 3, sampling_ratio: 2 },
-  checked: [],
-  opset: 16,
-}))
