@@ -1,3 +1,4 @@
+export * from './contest/index.ts'
 export * from './engine.ts'
 export * from './evaluate.ts'
 export * from './events.ts'

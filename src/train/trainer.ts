@@ -62,9 +62,14 @@ export type TrainResult = {
   readonly accuracy?: number
 }
 
+/** The loss or a weight is no longer finite. */
+export class DivergedError extends EspalierError {
+  override readonly name = 'DivergedError'
+}
+
 /**
  * Trains a model: batch by batch, gradients from the engine, weights moved by the optimizer.
- * @throws EspalierError naming the step and the last checkpoint when the loss or a weight is no longer finite.
+ * @throws DivergedError naming the step and the last checkpoint when the loss or a weight is no longer finite.
  */
 export const train = async (model: Model, options: TrainOptions): Promise<TrainResult> => {
   const { data, test, recipe, epochs, batch = 50, seed = 0, evaluateEvery = 50, evaluateSamples = 2000 } = options
@@ -194,7 +199,7 @@ const allFinite = (arrays: Iterable<Float32Array>): boolean => {
 }
 
 const diverged = (what: string, checkpoint: string | undefined) =>
-  new EspalierError(what, {
+  new DivergedError(what, {
     remedy: `use a smaller learning rate or clip the gradients${
       checkpoint ? `; the last good checkpoint is ${checkpoint}` : ' (no checkpoint had been written yet)'
     }`,
