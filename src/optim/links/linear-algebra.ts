@@ -1,46 +1,6 @@
 /** Square matrices as n·n numbers, row by row. */
 export type Matrix = Float64Array
 
-/**
- * Eigenvectors of a symmetric matrix as columns, by falling eigenvalue. Cyclic Jacobi rotations, each of which clears one
- * off-diagonal pair, until what is left is below rounding. Golub and Van Loan: Matrix Computations, §8.5.
- */
-export const eigenvectors = (symmetric: Matrix, n: number): Matrix => {
-  const a = symmetric.slice()
-  const v = identity(n)
-  const total = a.reduce((sum, x) => sum + x * x, 0)
-  for (let sweep = 0; sweep < 60; sweep++) {
-    let off = 0
-    for (let p = 0; p < n; p++) for (let q = 0; q < p; q++) off += a[p * n + q]! ** 2
-    if (off <= 1e-30 * total) break
-    for (let p = 0; p < n - 1; p++) for (let q = p + 1; q < n; q++) rotate(a, v, n, p, q)
-  }
-  const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => a[j * n + j]! - a[i * n + i]!)
-  return selectColumns(v, n, order)
-}
-
-const rotate = (a: Matrix, v: Matrix, n: number, p: number, q: number): void => {
-  const apq = a[p * n + q]!
-  if (apq === 0) return
-  const theta = (a[q * n + q]! - a[p * n + p]!) / (2 * apq)
-  const t = (theta >= 0 ? 1 : -1) / (Math.abs(theta) + Math.hypot(1, theta))
-  const c = 1 / Math.hypot(1, t)
-  const s = t * c
-  for (let k = 0; k < n; k++) {
-    const [kp, kq] = [a[k * n + p]!, a[k * n + q]!]
-    a[k * n + p] = c * kp - s * kq
-    a[k * n + q] = s * kp + c * kq
-  }
-  for (let k = 0; k < n; k++) {
-    const [pk, qk] = [a[p * n + k]!, a[q * n + k]!]
-    a[p * n + k] = c * pk - s * qk
-    a[q * n + k] = s * pk + c * qk
-    const [vp, vq] = [v[k * n + p]!, v[k * n + q]!]
-    v[k * n + p] = c * vp - s * vq
-    v[k * n + q] = s * vp + c * vq
-  }
-}
-
 /** The orthogonal factor of a QR factorisation, by Householder reflections. Golub and Van Loan, §5.2. */
 export const orthogonalFactor = (matrix: Matrix, n: number): Matrix => {
   const r = matrix.slice()

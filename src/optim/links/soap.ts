@@ -1,5 +1,6 @@
 import type { Link, Parameter, SlotShape, Slots } from '../types.ts'
-import { eigenvectors, multiply, orthogonalFactor, selectColumns } from './linear-algebra.ts'
+import { eigenvectors } from './eigen/index.ts'
+import { multiply, orthogonalFactor, selectColumns } from './linear-algebra.ts'
 import { type Betas, checkBetas, checkEps, zeros } from './moments.ts'
 
 export type SoapScalingOptions = {
@@ -77,7 +78,7 @@ export const soapScaling = (o: SoapScalingOptions = {}): Link<State> => {
       const gradient = Float64Array.from(u)
       if (step === 1) {
         learn(bases, gradient, dims, keep)
-        for (const { covariance, basis, n } of bases) basis.set(eigenvectors(Float64Array.from(covariance), n))
+        for (const { covariance, basis, n } of bases) basis.set(eigenvectors(covariance, n))
         u.fill(0)
         site.idle = true
         return
@@ -85,7 +86,7 @@ export const soapScaling = (o: SoapScalingOptions = {}): Link<State> => {
       const { momentum: m, variance: v } = slots
       // After pruning there is no basis: begin again from the covariances.
       const anew = bases.filter(({ basis }) => basis.every((x) => x === 0))
-      for (const { covariance, basis, n } of anew) basis.set(eigenvectors(Float64Array.from(covariance), n))
+      for (const { covariance, basis, n } of anew) basis.set(eigenvectors(covariance, n))
 
       const turned = turn(gradient, dims, bases, 'forward')
       for (let i = 0; i < u.length; i++) {
@@ -119,8 +120,13 @@ const split = (dims: readonly number[], axis: number) => ({
   inner: dims.slice(axis + 1).reduce((n, d) => n * d, 1),
 })
 
-/** L ← βL + (1−β)·G Gᵀ for each axis. */
+/**
+ * L ← L + (1−β)(G Gᵀ − L) for each axis, in float32 with fused multiply-adds as matrix products are on a CPU: where G Gᵀ is
+ * singular, as that of one gradient often is, the rounding decides which basis of the null space the first one is.
+ */
 const learn = (bases: readonly Base[], g: Float64Array, dims: readonly number[], keep: number): void => {
+  const f = Math.fround
+  const rate = f(1 - keep)
   for (const { axis, covariance, n } of bases) {
     const { outer, inner } = split(dims, axis)
     for (let i = 0; i < n; i++)
@@ -128,9 +134,10 @@ const learn = (bases: readonly Base[], g: Float64Array, dims: readonly number[],
         let sum = 0
         for (let o = 0; o < outer; o++) {
           const [a, b] = [(o * n + i) * inner, (o * n + j) * inner]
-          for (let k = 0; k < inner; k++) sum += g[a + k]! * g[b + k]!
+          for (let k = 0; k < inner; k++) sum = f(sum + g[a + k]! * g[b + k]!)
         }
-        const next = keep * covariance[i * n + j]! + (1 - keep) * sum
+        const old = covariance[i * n + j]!
+        const next = f(old + f(rate * f(sum - old)))
         covariance[i * n + j] = next
         covariance[j * n + i] = next
       }
