@@ -5,7 +5,7 @@ import { nodeRuntime } from '../runtime/node.ts'
 import { analyzeModel, costOf, type Plan, prunableMacs, pruneModel, verifyPlan } from './index.ts'
 import { Net } from './testing/networks.ts'
 
-// What exporters make of common layers, in small: the shapes in which scripts/export-networks.py's networks arrive.
+// What exporters make of common layers, in small: the shapes in which scripts/networks/export.py's networks arrive.
 
 const runtime = nodeRuntime
 

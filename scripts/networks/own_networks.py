@@ -299,10 +299,12 @@ class FakeQuantized(nn.Module):
         return torch.fake_quantize_per_channel_affine(layer.weight, getattr(self, f"scale_{name}"), getattr(self, f"zero_{name}"), 0, -128, 127)
 
     def forward(self, x):
-        quantized = lambda y: torch.fake_quantize_per_tensor_affine(y, 0.05, 128, 0, 255)
+        quantized = lambda y, scale=0.05: torch.fake_quantize_per_tensor_affine(y, scale, 128, 0, 255)
         y = quantized(F.relu(F.conv2d(quantized(x), self.weight("a"), self.a.bias, padding=1)))
         y = quantized(F.relu(F.conv2d(y, self.weight("b"), self.b.bias, padding=1, stride=2)))
-        return F.linear(quantized(y.mean((2, 3))), self.weight("c"), self.c.bias)
+        # A mean of multiples of 0.05 is often exactly half a step, and PyTorch, which multiplies by 1 ÷ scale, then rounds to the other side
+        # than ONNX, which divides: a scale that has no common multiple with 0.05 ÷ 64 has no such ties.
+        return F.linear(quantized(y.mean((2, 3)), 0.0371), self.weight("c"), self.c.bias)
 
 
 image, tokens = {"x": (3, 64, 64)}, {"ids": (12,)}
