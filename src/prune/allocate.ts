@@ -7,6 +7,7 @@ import { type Ranking, rankUnits } from './rank.ts'
 import { originalSize, type RoundOptions, widthRule } from './round.ts'
 import { searchTarget } from './search.ts'
 import type { Analysis, Group, OnPruneEvent } from './types.ts'
+import { widthCosts } from './width-cost.ts'
 
 /** How much is to go: a share of the units, or a cost to get down to (up to 1 a share of the original's, else a number). */
 export type Target =
@@ -55,39 +56,38 @@ export const allocate = (
   checkOptions(options)
   const candidates = candidatesOf(analysis, options)
   const fixed = fixedCounts(analysis, candidates, options)
-  const ranking = rankUnits(model, analysis, candidates, criterion, { ...options, fixed: new Set(fixed.keys()) })
   const finish = widthRule(options)
-  const allocation = (counts: readonly number[]): Allocation =>
-    new Map(
-      candidates.map((group, g) => [
-        group,
-        ranking.worstFirst[g]!.slice(0, finish(group, fixed.get(group) ?? counts[g]!)),
-      ]),
-    )
+  const levelFor = (g: number, asked: number) => {
+    const group = candidates[g]!
+    return finish(group, fixed.get(group) ?? asked)
+  }
+  const most = candidates.map(({ size }, g) => levelFor(g, size - 1))
+  const ranking = rankUnits(model, analysis, candidates, criterion, { ...options, fixed: new Set(fixed.keys()), most })
+  const allocation = (asked: readonly number[]): Allocation =>
+    new Map(candidates.map((group, g) => [group, ranking.worstFirst[g]!.slice(0, levelFor(g, asked[g]!))]))
   const { target } = options
   if (target === undefined) return allocation(candidates.map(() => 0))
   if ('ratio' in target) return allocation(ranking.countsAt(ranking.positionOf(target.ratio)))
 
-  const evaluate = costEvaluator(analysis)
+  const byUnits = costEvaluator(analysis)
+  const byWidth = widthCosts(analysis, candidates)
   const { quantity, asked, read } = costTarget(target)
-  const measure = (counts: readonly number[]) => read(evaluate(rootsOf(allocation(counts))))
-  const whole = read(evaluate([]))
+  const take = (counts: readonly number[]): Allocation =>
+    new Map(candidates.map((group, g) => [group, ranking.worstFirst[g]!.slice(0, counts[g])]))
+  const measure = (counts: readonly number[]) => read(byWidth ? byWidth(counts) : byUnits(rootsOf(take(counts))))
+  const whole = read(byUnits([]))
   const goal = asked <= 1 ? asked * whole : asked
-  const counts = searchTarget(ranking, { goal, measure, onEvent: options.onEvent ?? (() => {}) })
-  if (counts) return allocation(counts)
-  throw unreachable(analysis, ranking, options, {
-    quantity,
-    goal,
-    whole,
-    least: measure(ranking.countsAt(ranking.length)),
-  })
+  const levels = candidates.map(({ size }, g) => [...new Set(Array.from({ length: size }, (_, n) => levelFor(g, n)))])
+  const counts = searchTarget(ranking, { goal, levels, levelFor, measure, onEvent: options.onEvent ?? (() => {}) })
+  if (counts) return take(counts)
+  throw unreachable(analysis, ranking, options, { quantity, goal, whole, least: measure(most) })
 }
 
 /** The classes an allocation removes. */
 export const rootsOf = (allocation: Allocation): number[] =>
   [...allocation].flatMap(([group, units]) => units.map((unit) => group.roots[unit]!))
 
-type CostTarget = { quantity: string; asked: number; read: (cost: Cost) => number }
+type CostTarget = { quantity: string; asked: number; read: (cost: Omit<Cost, 'uncounted'>) => number }
 
 const costTarget = (target: Exclude<Target, { ratio: number }>): CostTarget => {
   if ('macs' in target) return { quantity: 'macs', asked: target.macs, read: (cost) => cost.macs }

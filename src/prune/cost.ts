@@ -82,7 +82,7 @@ const sizes = (weights: readonly TensorType[]) => ({
 })
 
 /** What a file takes beside the elements of its initializers. */
-const structureBytes = (model: Model): number =>
+export const structureBytes = (model: Model): number =>
   modelChunks(model).length - sizes([...model.graph.initializers.values()]).bytes
 
 /** The MACs of all nodes whose operators have a row, given every value's shape. */

@@ -1,7 +1,6 @@
 import type { Tensor } from '../base/index.ts'
 import { copyModel, type Graph, liftConstants, type Model } from '../onnx/index.ts'
-import { cutsOf } from './plan.ts'
-import { complementOf, zeroSlices } from './slice.ts'
+import { complementOf, cutsOf, zeroSlices } from './slice.ts'
 import type { Plan } from './types.ts'
 
 /**

@@ -1,8 +1,9 @@
-import type { Model } from '../onnx/index.ts'
+import { type Model, modelChunks } from '../onnx/index.ts'
 import { type AllocateOptions, type Allocation, allocate, rootsOf } from './allocate.ts'
 import { Cut, cutInitializers } from './cut.ts'
 import { type Criterion, type CriterionName, criterionOf } from './importance/index.ts'
-import type { Analysis, Group, Plan, PlanGroup, PlanSource, Slices } from './types.ts'
+import { applyPlan } from './surgery.ts'
+import type { Analysis, Group, Plan, PlanGroup, PlanSource } from './types.ts'
 
 export type PlanOptions = AllocateOptions & {
   /** A name or a criterion of one's own; 'l1' unless said. */
@@ -21,8 +22,20 @@ export type PlanOptions = AllocateOptions & {
  */
 export const planPruning = (model: Model, analysis: Analysis, options: PlanOptions): Plan => {
   const criterion = criterionOf(options.criterion ?? 'l1', options.seed)
-  const allocation = allocate(model, analysis, criterion, options)
-  return planOf(analysis, allocation, { criterion: criterion.name, source: options.source })
+  const { target, source } = options
+  const planFor = (asked: PlanOptions): Plan =>
+    planOf(analysis, allocate(model, analysis, criterion, asked), { criterion: criterion.name, source })
+  if (target === undefined || !('bytes' in target) || !(target.bytes > 0)) return planFor(options)
+
+  const goal = target.bytes <= 1 ? target.bytes * modelChunks(model).length : target.bytes
+  let aim = goal
+  for (;;) {
+    const plan = planFor({ ...options, target: { bytes: aim } })
+    // Only the finished file tells what its changed nodes and recorded shapes take.
+    const over = modelChunks(applyPlan(model, plan, analysis)).length - goal
+    if (over <= 0) return plan
+    aim -= over
+  }
 }
 
 /** The plan that removes given units. Groups not named lose nothing. */
@@ -90,7 +103,3 @@ export const composePlans = (first: Plan, second: Plan): Plan => {
     copies,
   }
 }
-
-/** Kept indices of an initializer under a plan, by axis. */
-export const cutsOf = (slices: Slices, initializer: string): Map<number, readonly number[]> =>
-  new Map(Object.entries(slices[initializer] ?? {}).map(([axis, kept]) => [Number(axis), kept]))

@@ -21,6 +21,8 @@ export type Ranking = {
 type RankOptions = Pick<AllocateOptions, 'scope' | 'reduction' | 'normalize' | 'baseline' | 'onEvent'> & {
   /** Groups whose number is settled already; they do not compete. */
   fixed: ReadonlySet<Group>
+  /** How many units each group may lose at most; what is beyond does not compete. */
+  most: readonly number[]
 }
 
 /**
@@ -33,7 +35,7 @@ export const rankUnits = (
   analysis: Analysis,
   groups: readonly Group[],
   criterion: Criterion,
-  { scope = 'local', reduction = 'first', normalize, fixed, baseline, onEvent = () => {} }: RankOptions,
+  { scope = 'local', reduction = 'first', normalize, fixed, most, baseline, onEvent = () => {} }: RankOptions,
 ): Ranking => {
   const by = normalize ?? (scope === 'global' && !criterion.comparable ? 'mean' : 'none')
   const scores = groups.map((group, done) => {
@@ -50,10 +52,13 @@ export const rankUnits = (
     members.reduce((sum, g) => sum + originalSize(groups[g]!, baseline), 0)
   const entries = classes.flatMap((members) => {
     const whole = wholeOf(members)
+    const there = members.reduce((sum, g) => sum + groups[g]!.size, 0)
     const ordered = members
-      .flatMap((g) => worstFirst[g]!.map((unit, rank) => ({ group: g, rank, score: scores[g]![unit]! })))
+      .flatMap((g) =>
+        worstFirst[g]!.slice(0, most[g]).map((unit, rank) => ({ group: g, rank, score: scores[g]![unit]! })),
+      )
       .sort((a, b) => a.score - b.score || a.group - b.group || a.rank - b.rank)
-    const gone = whole - ordered.length
+    const gone = whole - there
     return ordered.map((entry, i) => ({ ...entry, key: scope === 'global' ? entry.score : (gone + i + 1) / whole }))
   })
   entries.sort((a, b) => a.key - b.key || a.group - b.group || a.rank - b.rank)
@@ -70,7 +75,8 @@ export const rankUnits = (
     positionOf(ratio) {
       if (scope === 'global') {
         const whole = wholeOf(competing)
-        return Math.max(Math.floor(ratio * whole + 1e-9) - (whole - entries.length), 0)
+        const there = competing.reduce((sum, g) => sum + groups[g]!.size, 0)
+        return Math.min(Math.max(Math.floor(ratio * whole + 1e-9) - (whole - there), 0), entries.length)
       }
       const after = entries.findIndex(({ key }) => key > ratio + 1e-9)
       return after < 0 ? entries.length : after

@@ -1,7 +1,12 @@
 import { byteLengthOf, dataTypes, sizeOf, type Tensor } from '../base/index.ts'
+import type { Slices } from './types.ts'
 
 /** Kept indices, ascending, by axis. */
 export type Cuts = ReadonlyMap<number, readonly number[]>
+
+/** Kept indices of an initializer under a plan, by axis. */
+export const cutsOf = (slices: Slices, initializer: string): Map<number, readonly number[]> =>
+  new Map(Object.entries(slices[initializer] ?? {}).map(([axis, kept]) => [Number(axis), kept]))
 
 /** A tensor of any type with only the kept indices of some axes, element for element. */
 export const sliceTensor = (tensor: Tensor, cuts: Cuts): Tensor => {

@@ -4,8 +4,7 @@ import { operatorOf } from '../operators/index.ts'
 import { contextOf } from './analyze.ts'
 import { Cut, cutInitializers } from './cut.ts'
 import { weightOf } from './importance/scores.ts'
-import { cutsOf } from './plan.ts'
-import { type Cuts, sliceTensor } from './slice.ts'
+import { type Cuts, cutsOf, sliceTensor } from './slice.ts'
 import type { Analysis, OnPruneEvent, Plan } from './types.ts'
 
 /**
