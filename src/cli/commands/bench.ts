@@ -1,9 +1,12 @@
-import { float32, int64, sizeOf, UsageError } from '../../base/index.ts'
+import { UsageError } from '../../base/index.ts'
 import { type Network, networks } from '../../nn/index.ts'
 import { optimizerNamed, parametersOf } from '../../optim/index.ts'
 import { pruneModel } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { openParallelEngine } from '../../train/node.ts'
+import { benchCentralization } from '../bench/centralization.ts'
+import { exampleBatch } from '../bench/example.ts'
+import { benchOptimizers, contestOptions } from '../bench/optimizers.ts'
 import { command } from '../command.ts'
 import { byteText, type Console, table } from '../console.ts'
 import { loadModel } from '../models.ts'
@@ -11,21 +14,25 @@ import { defaultThreads } from '../runs.ts'
 
 export const bench = command({
   name: 'bench',
-  summary: 'ms of a training step beside ms of the forward pass alone; time and memory of pruning',
-  usage: 'train|prune [NETWORK…]',
-  positionals: ['train|prune'],
+  summary: 'time of training steps and of pruning; optimizers against each other, all tuned alike',
+  usage: 'train|prune|optimizers|centralization',
+  positionals: ['train|prune|optimizers|centralization'],
   options: {
     network: { kind: 'list', value: 'NAME', help: 'only these (for prune, ONNX files too)' },
     batch: { kind: 'number', value: 'N', help: 'samples in a batch (50 for MNIST CNNs, else 32)', min: 1, whole: true },
     steps: { kind: 'number', value: 'N', help: 'steps timed', default: 60, min: 5, whole: true },
-    optimizer: { kind: 'text', value: 'NAME', help: 'part of the step', default: 'ranger' },
+    optimizer: { kind: 'list', value: 'NAME', help: 'part of the step (ranger); or those that compete' },
     threads: { kind: 'number', value: 'N', help: 'cores to use', min: 1, whole: true },
+    ...contestOptions,
   },
   async run({ positionals: [what = ''], values, console }) {
+    if (what === 'optimizers') return benchOptimizers(values, console)
+    if (what === 'centralization') return benchCentralization(values, console)
     const names = values.network.length > 0 ? values.network : timed
-    if (what === 'train') return benchTrain(names, values, console)
+    if (what === 'train')
+      return benchTrain(names, { ...values, optimizer: values.optimizer.at(-1) ?? 'ranger' }, console)
     if (what === 'prune') return benchPrune(names, console)
-    throw new UsageError(`there is no bench of '${what}'`, { remedy: 'use train or prune' })
+    throw new UsageError(`there is no bench of '${what}'`, { remedy: 'use train, prune, optimizers or centralization' })
   },
 })
 
@@ -70,17 +77,7 @@ const benchTrain = async (names: readonly string[], settings: Settings, console:
 const timeNetwork = async (name: string, network: Network, settings: Settings & { threads: number }) => {
   const model = network.build()
   const batch = settings.batch ?? (name === 'seed-cnn' || name === 'tf-cnn' ? 50 : 32)
-  const dims = [batch, ...network.sampleDims]
-  const values = Float32Array.from({ length: sizeOf(dims) }, (_, i) => Math.max(0, Math.sin(i * 7.3)))
-  const example = {
-    inputs: { input: float32(dims, values) },
-    targets: {
-      labels: int64(
-        [batch],
-        Array.from({ length: batch }, (_, i) => i % network.classes),
-      ),
-    },
-  }
+  const example = exampleBatch(network, batch)
   const { threads } = settings
   const engine = await openParallelEngine(model, { runtime: nodeRuntime, shards: threads }, example)
   const parameters = parametersOf(model.graph, engine.trainable).map((p) => ({

@@ -1,4 +1,6 @@
 export * from './contest.ts'
+export * from './descent.ts'
 export * from './entrants.ts'
 export * from './rates.ts'
+export * from './summary.ts'
 export type { Trial, TrialOptions, TrialResult } from './trial.ts'

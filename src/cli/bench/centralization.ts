@@ -1,0 +1,146 @@
+import { join } from 'node:path'
+import { writeFileAtomic } from '../../base/files.ts'
+import { type Dataset, subset } from '../../data/index.ts'
+import { loadDataset } from '../../data/node.ts'
+import { networkNamed } from '../../nn/index.ts'
+import { lineChartFile } from '../../report/index.ts'
+import { nodeRuntime } from '../../runtime/node.ts'
+import { type DescentPoint, entrantOf, watchDescent } from '../../train/node.ts'
+import { type Console, table } from '../console.ts'
+import { checkFolder } from '../outputs.ts'
+import { type ContestValues, dataName } from './optimizers.ts'
+
+/** Each pair without and with centralization, at one rate: here it is the rule that is looked at, not the best result. */
+const watched = [
+  { name: 'sgd', rate: 0.02 },
+  { name: 'gc+sgd', rate: 0.02 },
+  { name: 'ranger:gc=false', rate: 0.003 },
+  { name: 'ranger:gc=gradient', rate: 0.003 },
+  { name: 'ranger', rate: 0.003 },
+]
+
+const steps = 200
+
+/** Gradient norms, how fast the gradient turns, and how far filters' means move, with and without centralization. */
+export const benchCentralization = async (values: ContestValues, console: Console) => {
+  const out = values.out ?? 'runs/centralization'
+  const networks = values.network.length > 0 ? values.network : ['seed-cnn', 'resnet-small']
+  const specs = values.data.length > 0 ? values.data : ['mnist']
+  const seeds = Array.from({ length: values.seeds ?? 3 }, (_, i) => i + 1)
+  await checkFolder(out)
+  const rows = []
+  for (const spec of specs) {
+    const { train } = await loadDataset(spec)
+    const data = first(train, Math.min(values.samples ?? 2000, train.size))
+    for (const network of networks) {
+      const traces = new Map<string, DescentPoint[]>()
+      for (const { name, rate } of watched) {
+        const runs: DescentPoint[][] = []
+        for (const seed of seeds) {
+          console.progress(`${dataName(spec)} ${network}: ${name}, seed ${seed} …`)
+          const model = networkNamed(network).build({ seed })
+          const recipe = entrantOf(name).recipe({ rate, schedule: 'constant' }, steps)
+          const options = { runtime: nodeRuntime, threads: values.threads ?? 1, batch: values.batch ?? 50 }
+          runs.push(await watchDescent(model, { ...options, data, recipe, steps, seed }))
+        }
+        traces.set(name, meanTrace(runs))
+        rows.push({ data: dataName(spec), network, optimizer: name, rate, ...figuresOf(traces.get(name)!) })
+      }
+      for (const [key, y] of Object.entries(drawn))
+        await writeFileAtomic(
+          join(out, `${key}-${dataName(spec)}-${network}.svg`),
+          chartOf(`${dataName(spec)}, ${network}`, y, key, traces),
+        )
+    }
+  }
+  console.say(`means over ${steps} steps and ${seeds.length} seeds; the mean's drift is the greatest of any filter`)
+  console.say(table(header, rows.map(cells)))
+  await writeFileAtomic(join(out, 'results.md'), `${markdown([header, header.map(() => '---'), ...rows.map(cells)])}\n`)
+  return { steps, seeds: seeds.length, rows }
+}
+
+type Measure = 'gradient' | 'centred' | 'slopeChange' | 'centredSlopeChange' | 'meanDrift'
+type Figures = Readonly<Record<Measure, number>>
+
+const measures: readonly Measure[] = ['gradient', 'centred', 'slopeChange', 'centredSlopeChange', 'meanDrift']
+
+const drawn: Readonly<Partial<Record<Measure, string>>> = {
+  gradient: 'norm of the gradient',
+  slopeChange: '‖g(w+δ) − g(w)‖ ÷ ‖δ‖',
+}
+
+/** Seed by seed the same steps were measured. */
+const meanTrace = (runs: readonly DescentPoint[][]): DescentPoint[] =>
+  (runs[0] ?? []).map((point, i) => {
+    const mean = (of: Measure | 'loss') => runs.reduce((sum, run) => sum + run[i]![of], 0) / runs.length
+    return {
+      step: point.step,
+      loss: mean('loss'),
+      gradient: mean('gradient'),
+      centred: mean('centred'),
+      slopeChange: mean('slopeChange'),
+      centredSlopeChange: mean('centredSlopeChange'),
+      meanDrift: mean('meanDrift'),
+    }
+  })
+
+/** Means along the path; of the drift, the last. */
+const figuresOf = (trace: readonly DescentPoint[]): Figures & { readonly loss: number } => {
+  const mean = (of: Measure) => trace.reduce((sum, point) => sum + point[of], 0) / trace.length
+  return {
+    loss: trace.at(-1)?.loss ?? Number.NaN,
+    gradient: mean('gradient'),
+    centred: mean('centred'),
+    slopeChange: mean('slopeChange'),
+    centredSlopeChange: mean('centredSlopeChange'),
+    meanDrift: trace.at(-1)?.meanDrift ?? Number.NaN,
+  }
+}
+
+const chartOf = (title: string, y: string, key: string, traces: ReadonlyMap<string, readonly DescentPoint[]>): string =>
+  lineChartFile({
+    title,
+    x: 'step',
+    y,
+    scale: 'log',
+    curves: [...traces].slice(0, 2).map(([name, trace]) => ({
+      name,
+      noisy: true,
+      points: trace.map((point): [number, number] => [
+        point.step,
+        key === 'gradient' ? point.gradient : point.slopeChange,
+      ]),
+    })),
+  })
+
+const header = [
+  'data',
+  'network',
+  'optimizer',
+  'rate',
+  'last loss',
+  '‖g‖',
+  '‖Φg‖',
+  '‖Δg‖÷‖δ‖',
+  '‖ΔΦg‖÷‖δ‖',
+  "mean's drift",
+]
+
+const cells = (row: Figures & { data: string; network: string; optimizer: string; rate: number; loss: number }) => [
+  row.data,
+  row.network,
+  row.optimizer,
+  String(row.rate),
+  row.loss.toFixed(3),
+  ...measures.slice(0, 4).map((measure) => row[measure].toPrecision(3)),
+  row.meanDrift.toExponential(1),
+]
+
+const markdown = (rows: readonly (readonly string[])[]): string =>
+  rows.map((row) => `| ${row.join(' | ')} |`).join('\n')
+
+const first = (data: Dataset, count: number) =>
+  subset(
+    data,
+    Array.from({ length: count }, (_, i) => i),
+  )

@@ -1,0 +1,138 @@
+import { basename, join } from 'node:path'
+import { writeFileAtomic } from '../../base/files.ts'
+import { UsageError } from '../../base/index.ts'
+import { type Dataset, subset } from '../../data/index.ts'
+import { loadDataset } from '../../data/node.ts'
+import { networkNamed } from '../../nn/index.ts'
+import { nodeRuntime } from '../../runtime/node.ts'
+import {
+  type Arena,
+  ablations,
+  contest,
+  differences,
+  entrantOf,
+  openResults,
+  standardField,
+  summarise,
+} from '../../train/node.ts'
+import { bar, type Console, duration } from '../console.ts'
+import type { Options, Parsed } from '../options.ts'
+import { checkFolder } from '../outputs.ts'
+import { timeOptimizers } from './optimizer-times.ts'
+import { arenaCurves, contestPage, contestText } from './optimizers-page.ts'
+
+/** Flags of `espalier bench optimizers`, beside those of every bench. */
+export const contestOptions = {
+  data: { kind: 'list', value: 'SPEC', help: 'optimizers: samples to train on, mnist, idx:DIR … (mnist)' },
+  ablations: { kind: 'flag', help: "optimizers: also Ranger's and modern Ranger's parts, one in or out at a time" },
+  schedule: { kind: 'list', value: 'TEXT', help: 'optimizers: schedules tried (flat-cosine and one-cycle)' },
+  rates: { kind: 'number', value: 'N', help: 'optimizers: rates tried with each schedule (3)', min: 1, whole: true },
+  seeds: { kind: 'number', value: 'N', help: 'optimizers: runs with the best setting (5)', min: 1, whole: true },
+  epochs: { kind: 'number', value: 'N', help: 'optimizers: passes over the samples (3)', min: 1, whole: true },
+  samples: { kind: 'number', value: 'N', help: 'optimizers: samples trained on (2000)', min: 1, whole: true },
+  validation: { kind: 'number', value: 'N', help: 'optimizers: further ones to choose by (2000)', min: 1, whole: true },
+  test: { kind: 'number', value: 'N', help: 'optimizers: test samples, evenly spread (5000)', min: 1, whole: true },
+  out: { kind: 'text', value: 'DIR', help: 'optimizers: folder of the results, to which a further run adds' },
+} as const satisfies Options
+
+export type ContestValues = Parsed<typeof contestOptions> & {
+  readonly network: readonly string[]
+  readonly optimizer: readonly string[]
+  readonly batch: number | undefined
+  readonly threads: number | undefined
+}
+
+/** Small enough that a run takes a second or two; each is of another kind. */
+const standardNetworks = ['lenet-300-100', 'resnet-small', 'resnet-small-plain', 'seed-cnn']
+
+export const benchOptimizers = async (values: ContestValues, console: Console) => {
+  const out = values.out ?? 'runs/optimizers'
+  const field = values.optimizer.length > 0 ? values.optimizer : standardField
+  const names = [...new Set([...field, ...(values.ablations ? ablations.map(({ variant }) => variant) : [])])]
+  const entrants = names.map(entrantOf)
+  const networks = values.network.length > 0 ? values.network : standardNetworks
+  const specs = values.data.length > 0 ? values.data : ['mnist']
+  await checkFolder(out)
+  const arenas = (await Promise.all(specs.map((spec) => arenasOf(spec, networks, values)))).flat()
+
+  const file = await openResults(join(out, 'results.jsonl'))
+  const pace = { from: performance.now(), made: 0 }
+  const results = await contest(arenas, entrants, {
+    runtime: nodeRuntime,
+    threads: values.threads ?? 1,
+    rates: values.rates ?? 3,
+    seeds: values.seeds ?? 5,
+    epochs: values.epochs ?? 3,
+    batch: values.batch ?? 25,
+    ...(values.schedule.length > 0 && { schedules: values.schedule }),
+    curveSamples: 500,
+    known: file.known,
+    save: file.save,
+    onEvent({ result, known, done, of }) {
+      if (!known) pace.made++
+      const perRun = (performance.now() - pace.from) / 1000 / Math.max(1, pace.made)
+      const { data, network, optimizer, accuracy } = result
+      console.progress(
+        `${bar(done / of)}  run ${done}/${of}  ${data} ${network} ${optimizer} ${(100 * accuracy).toFixed(1)} %  ${(60 / perRun).toFixed(0)} runs/min  ${duration((of - done) * perRun)} left`,
+      )
+    },
+  })
+  console.progress('timing the steps …')
+  const times = await timeOptimizers(networks, entrants, { batch: values.batch ?? 25, threads: values.threads ?? 1 })
+
+  const own = new Set<string>(field)
+  const summary = summarise(results.filter(({ optimizer }) => own.has(optimizer)))
+  const everyone = summarise(results)
+  const parts = ablations.flatMap((ablation) => {
+    const found = differences(everyone, ablation.base, ablation.variant)
+    return found.length > 0 ? [{ ...ablation, found }] : []
+  })
+  const settings = {
+    ...{ seeds: values.seeds ?? 5, rates: values.rates ?? 3, schedules: Math.max(1, values.schedule.length || 2) },
+    ...{ samples: arenas[0]?.train.size ?? 0, epochs: values.epochs ?? 3, batch: values.batch ?? 25 },
+  }
+  console.say(contestText(summary, parts, times))
+  await writeFileAtomic(join(out, 'results.md'), contestPage(summary, parts, times, settings))
+  for (const arena of summary)
+    await writeFileAtomic(join(out, `curves-${arena.data}-${arena.network}.svg`), arenaCurves(arena))
+  console.say(`\nresults.jsonl, results.md and the curves are in ${out}`)
+  return { settings, arenas: summary, ablations: parts, times }
+}
+
+/** What results call the data: a folder's own name, so that they say nothing of where it lies. */
+export const dataName = (spec: string): string => basename(spec.replace(/^[a-z]+:/, '')).replace(/\.[a-z]+$/, '')
+
+const arenasOf = async (spec: string, networks: readonly string[], values: ContestValues): Promise<Arena[]> => {
+  const { train, test } = await loadDataset(spec)
+  const samples = values.samples ?? 2000
+  const validation = values.validation ?? 2000
+  if (samples + validation > train.size)
+    throw new UsageError(
+      `'${spec}' has ${train.size} training samples, not ${samples} and ${validation} to choose by`,
+      {
+        remedy: 'make --samples or --validation smaller',
+      },
+    )
+  const data = dataName(spec)
+  const parts = {
+    train: part(train, samples, (i) => i),
+    validation: part(train, validation, (i) => samples + i),
+    test: spread(test, values.test ?? 5000),
+  }
+  return networks.map((name) => {
+    const network = networkNamed(name)
+    return { data, network: name, ...parts, build: (seed) => network.build({ seed, classes: train.classes.length }) }
+  })
+}
+
+const part = (data: Dataset, count: number, indexOf: (i: number) => number) =>
+  subset(
+    data,
+    Array.from({ length: count }, (_, i) => indexOf(i)),
+  )
+
+/** Evenly spread: MNIST's first 5000 test images are easier than the rest. */
+const spread = (data: Dataset, wanted: number) => {
+  const count = Math.min(wanted, data.size)
+  return part(data, count, (i) => Math.floor((i * data.size) / count))
+}
