@@ -57,6 +57,9 @@ export const seconds = (value: number): string =>
     return whole < 60 ? `${significant(v, 2)}\u202fs` : `${Math.floor(whole / 60)}\u202fmin ${whole % 60}\u202fs`
   })
 
+/** As a sentence begins: 'the values' → 'The values'. */
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
+
 /** How many times smaller: 120 and 12 → '10×'. */
 export const times = (before: number, after: number): string => finite(before / after, (v) => `${significant(v, 2)}×`)
 

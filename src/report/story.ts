@@ -1,9 +1,9 @@
-import { barChart } from './charts/bars.ts'
+import { barChart, cutAtOnce } from './charts/bars.ts'
 import { paretoChart } from './charts/scatter.ts'
-import { milliseconds, percent, points, seconds } from './format.ts'
+import { capital, milliseconds, percent, points, seconds } from './format.ts'
 import { type Content, type Markup, markup } from './markup.ts'
 import { changedGroups, confusionTabs, embeddingMaps } from './sections/answers.ts'
-import { stagesTable } from './sections/headline.ts'
+import { stagesTable, timeFor } from './sections/headline.ts'
 import { beside, figure } from './sections/parts.ts'
 import { importanceCharts, kernelPictures, networkPicture } from './sections/pruning.ts'
 import { seriesPlots, trainingCurves } from './sections/training.ts'
@@ -29,14 +29,17 @@ const train: Chapter = (data) => {
   return (
     body && {
       id: 'train',
-      title: data.optimizer ? `Train with ${data.optimizer}` : 'Train',
+      title: data.optimizer ? `Train with ${nameOf(data.optimizer)}` : 'Train',
       text: `The network learns until it improves no further. ${
-        pruned ? 'Each dotted line is a moment when kernels were removed; what comes after it is retraining.' : ''
+        pruned ? 'A dotted line is a moment when kernels were removed; what comes after it is retraining.' : ''
       } The accuracy axis spreads out the last per cent, where the differences are.`,
       body,
     }
   )
 }
+
+/** Without what it is made of: 'Ranger (RAdam, Lookahead)' → 'Ranger'. */
+const nameOf = (optimizer: string): string => optimizer.replace(/ \(.*/, '')
 
 const look: Chapter = ({ kernels }) =>
   kernels && {
@@ -52,9 +55,11 @@ const prune: Chapter = ({ layers, criterion }) =>
     ? {
         id: 'prune',
         title: 'Remove the weak ones',
-        text: `Every kernel of a layer in order of its importance${
-          criterion ? `, here ${criterion}` : ''
-        }. Those left of the cut contribute least and are removed; they are gone from the file, not set to zero.`,
+        text: `Every kernel of a layer in order of its importance${criterion ? `: the ${criterion}` : ''}. ${
+          layers.every(cutAtOnce)
+            ? 'Those left of the cut contribute least and are removed: gone from the file, not set to zero.'
+            : 'The least important are removed: gone from the file, not set to zero. Where one that stayed stands left of one that went, retraining between the rounds had changed their order.'
+        }`,
         body: importanceCharts(layers),
       }
     : undefined
@@ -77,11 +82,11 @@ const compare: Chapter = (data) => {
   return {
     id: 'compare',
     title: 'Compare',
-    text: `The same measurements at every stage${data.dataset ? `, on ${data.dataset}` : ''}.`,
-    body: markup`${stagesTable(stages)}${
+    text: `The same measurements at every stage${data.dataset ? `, on ${data.dataset}` : ''}. MACs are the multiplications, each with an addition, that one input takes.`,
+    body: markup`${stagesTable(data)}${
       timed.length > 1 &&
       beside(
-        markup`<h3>Time for one answer</h3><p class="soft">Measured, not worked out from the multiplications: fewer of them need not mean less time. Median${timed.some((stage) => stage.latencyRange) && ', with the span from the 10th to the 90th percentile'}.${made?.latencyNote && ` ${made.latencyNote}.`}</p>`,
+        markup`<h3>${timeFor(data)}</h3><p class="soft">Measured, not worked out from the multiplications: fewer of them need not mean less time. The bar is the median${timed.some((stage) => stage.latencyRange) && ', the thin line the span from the 10th to the 90th percentile'}.${made?.latencyNote && ` ${capital(made.latencyNote)}.`}</p>`,
         figure(
           'Milliseconds',
           barChart(
@@ -113,9 +118,9 @@ const rebirth: Chapter = (data) => {
     body: markup`${
       embeddings &&
       embeddings.maps.length > 0 &&
-      markup`<h3>What the last layer sees</h3><p class="soft">${
-        embeddings.of ?? 'The values before the last layer'
-      }, laid out in the plane so that inputs the network finds alike lie together. ${embeddings.method}.</p>${embeddingMaps(embeddings)}`
+      markup`<h3>What the last layer sees</h3><p class="soft">${capital(
+        embeddings.of ?? 'the values before the last layer',
+      )}, laid out in the plane so that inputs the network finds alike lie together. ${embeddings.method}.</p>${embeddingMaps(embeddings)}`
     }${
       confusion &&
       confusion.length > 0 &&
@@ -135,7 +140,7 @@ const changedPart = ({ changed, stages }: ReportData): Markup => {
   return markup`<h3>Which answers changed</h3><p class="soft">From ${before} to ${after}, ${changed!.images.length} inputs got another answer: ${right} corrected, ${broken} broken${other > 0 && `, ${other} wrong before and after`}.</p>${changedGroups(changed!)}`
 }
 
-const repeat: Chapter = ({ rounds }) => {
+const repeat: Chapter = ({ rounds, roundsNote }) => {
   if (!rounds || rounds.length < 2) return undefined
   const chosen = rounds.find((round) => round.chosen)
   const best = rounds.reduce((a, b) => (b.accuracy > a.accuracy ? b : a))
@@ -146,7 +151,7 @@ const repeat: Chapter = ({ rounds }) => {
       chosen && chosen !== best
         ? `The one kept, ${chosen.label}, is ${points(best.accuracy - chosen.accuracy).slice(1)} points below the most accurate.`
         : ''
-    } Up and to the left is better.`,
+    } Up and to the left is better. ${roundsNote ?? ''}`,
     body: figure('Accuracy against file size', paretoChart(rounds)),
     beside: true,
   }

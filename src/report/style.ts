@@ -1,14 +1,14 @@
 /** Colours in light and dark, told apart by every kind of colour vision: teal stays, orange goes. */
 const light = `
-  --paper: #fbfaf7; --card: #ffffff; --ink: #1c2422; --soft: #5d6864; --faint: #8d9793; --hair: #e4e2da;
-  --stay: #0b7a75; --stay-soft: #cfe7e3; --go: #c8590b; --go-soft: #f7e2d0;
-  --c0: #0b7a75; --c1: #c8590b; --c2: #4b53c4; --c3: #a83a86;
-  --k0: #1b6ca8; --k1: #c8590b; --k2: #0b7f52; --k3: #b3261e; --k4: #7547b3;
-  --k5: #7d5a3c; --k6: #bf3a86; --k7: #59636d; --k8: #7d7800; --k9: #0788a0;
+  --paper: #fbfaf7; --card: #ffffff; --ink: #1c2422; --soft: #5d6864; --faint: #6b7571; --hair: #e4e2da;
+  --stay: #0b7a75; --stay-soft: #cfe7e3; --go: #bb5209; --go-soft: #f7e2d0;
+  --c0: #0b7a75; --c1: #bb5209; --c2: #4b53c4; --c3: #a83a86;
+  --k0: #1b6ca8; --k1: #bb5209; --k2: #0b7f52; --k3: #b3261e; --k4: #7547b3;
+  --k5: #7d5a3c; --k6: #bf3a86; --k7: #59636d; --k8: #7d7800; --k9: #067c92;
   --on-strong: #ffffff; --shadow: 0 1px 2px rgb(0 0 0 / .05), 0 6px 20px rgb(30 40 35 / .05);`
 
 const dark = `
-  --paper: #131817; --card: #1a211f; --ink: #e7ece9; --soft: #a3afaa; --faint: #75817c; --hair: #2c3633;
+  --paper: #131817; --card: #1a211f; --ink: #e7ece9; --soft: #a3afaa; --faint: #8a9691; --hair: #2c3633;
   --stay: #45c4b7; --stay-soft: #1c4641; --go: #f29a4e; --go-soft: #4d3118;
   --c0: #45c4b7; --c1: #f29a4e; --c2: #9ba4ff; --c3: #ec8ac9;
   --k0: #6db7ee; --k1: #f29a4e; --k2: #5fd39f; --k3: #ff8a80; --k4: #bf9bf2;
@@ -66,8 +66,9 @@ figure .below { margin: 8px 0 4px; font-size: 14px; color: var(--soft); }
 .key i { width: 14px; height: 4px; border-radius: 2px; margin-right: 7px; background: var(--c); flex: none; }
 .key.blocks i { height: 12px; border-radius: 3px; } .key i.hollow { background: none; border: 1.5px solid var(--go); }
 .scroll { overflow-x: auto; margin: 22px 0 0; border: 1px solid var(--hair); border-radius: 12px; background: var(--card); box-shadow: var(--shadow); }
+.scroll:focus-visible { outline: 2px solid var(--stay); outline-offset: 2px; }
 table { border-collapse: collapse; width: 100%; font-size: 15px; font-variant-numeric: tabular-nums lining-nums; }
-th, td { padding: 11px 16px; text-align: right; border-top: 1px solid var(--hair); white-space: nowrap; }
+th, td { padding: 11px 16px; text-align: right; vertical-align: top; border-top: 1px solid var(--hair); white-space: nowrap; }
 thead th { border-top: 0; color: var(--soft); font-weight: 500; font-size: 14px; }
 th:first-child { text-align: left; font-weight: 600; position: sticky; left: 0; background: var(--card); }
 td small { display: block; color: var(--faint); font-size: 13px; } tr.last td small { color: var(--stay); font-weight: 600; }
@@ -121,14 +122,15 @@ ${[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((k) => `.k${k} { --c: var(--k${k}); }`).joi
 .network .now { fill: var(--stay); font-weight: 700; } .network .reach { fill: transparent; } .network .frozen .kept { fill: var(--faint); }
 .network .skip { fill: none; stroke: var(--faint); stroke-width: 1.4; } .network .coupled .reach { fill: var(--stay); opacity: .1; }
 .kernels .plate { fill: var(--paper); stroke: var(--hair); } .kernels .plus { fill: var(--stay); } .kernels .minus { fill: var(--go); }
-.kernels text { text-anchor: middle; font-size: 12px; } .kernels .gone { opacity: .38; } .kernels .kept text { fill: var(--ink); font-weight: 600; }
+.kernels text { text-anchor: middle; font-size: 12px; } .kernels .gone .picture { opacity: .38; } .kernels .kept text { fill: var(--ink); font-weight: 600; }
 .tip { position: fixed; z-index: 9; pointer-events: none; max-width: 260px; padding: 7px 11px; border-radius: 8px; background: var(--ink); color: var(--paper); font-size: 13px; line-height: 1.45; font-variant-numeric: tabular-nums; white-space: pre-line; box-shadow: 0 4px 18px rgb(0 0 0 / .22); }
 .tip .face { display: block; width: 56px; height: 56px; margin: 3px auto; border-radius: 4px; image-rendering: pixelated; }
 @media (max-width: 600px) {
   main, header, footer { padding: 0 16px; } header { padding-top: 36px; } footer { padding: 20px 16px 36px; }
   section { margin-top: 56px; } h2 { font-size: 23px; }
   .cards { grid-template-columns: 1fr 1fr; gap: 10px; } .cards li { padding: 12px 13px; } .cards .big { font-size: 23px; }
-  figure { padding: 12px 10px 8px; } svg.chart { font-size: 15px; } .map g text { font-size: 14px; } .network .kind { font-size: 13.5px; }
+  figure { padding: 12px 10px 8px; } svg.chart { font-size: 15px; } .map g text { font-size: 14px; } .network .name, .network .widths { font-size: 18px; } .network .kind { font-size: 15px; }
+  dl { grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); }
   th, td { padding: 9px 11px; }
 }
 @media print {

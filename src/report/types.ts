@@ -14,12 +14,18 @@ export type ReportData = {
   readonly criterion?: string
   /** In the order they came to be; the first is the original, the last the result. */
   readonly stages: readonly Stage[]
+  /** What the stages' latencies are the time for: `'32 images'`; default `'one answer'`. */
+  readonly latencyOf?: string
   readonly curve?: readonly CurvePoint[]
   readonly marks?: readonly Mark[]
+  /** Said below the curves: what a loss is made of, where its meaning changes, on what an accuracy was measured. */
+  readonly curveNotes?: { readonly loss?: string; readonly accuracy?: string }
   readonly kernels?: KernelPictures
   readonly layers?: readonly LayerScores[]
   readonly network?: NetworkDrawing
   readonly rounds?: readonly Round[]
+  /** On what the rounds' accuracies were measured, and what was done with the one kept, in whole sentences. */
+  readonly roundsNote?: string
   readonly embeddings?: Embeddings
   /** Confusion matrices of the first and the last stage, or of as many as wanted. */
   readonly confusion?: readonly Confusion[]
@@ -38,7 +44,7 @@ export type Stage = {
   readonly parameters: number
   /** Multiply–accumulates for one input. */
   readonly macs: number
-  /** Median of one inference, with the batch that `latencyNote` of `Provenance` names. */
+  /** Median of one run, which answers what `latencyOf` names. */
   readonly latencyMs?: number
   /** 10th and 90th percentile. */
   readonly latencyRange?: readonly [number, number]
@@ -187,7 +193,7 @@ export type Provenance = {
   /** ISO 8601. */
   readonly date?: string
   readonly seconds?: number
-  /** Batch, threads and processor of the latency figures. */
+  /** Runs, threads and processor of the latency figures, without a full stop. */
   readonly latencyNote?: string
   readonly settings?: { readonly [name: string]: string | number | boolean }
   readonly versions?: { readonly [name: string]: string }

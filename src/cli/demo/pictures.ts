@@ -3,12 +3,21 @@ import { batchOf, type Dataset } from '../../data/index.ts'
 import { lastHiddenOf } from '../../nn/index.ts'
 import { copyModel, type Model } from '../../onnx/index.ts'
 import type { Analysis, Plan } from '../../prune/index.ts'
-import { type Confusion, type GreyPicture, type NetworkLayer, tsne } from '../../report/index.ts'
+import { type Confusion, type GreyPicture, type NetworkLayer, type Plane, tsne } from '../../report/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { type Evaluation, inputOf } from '../../train/index.ts'
 
-/** t-SNE of the values before a model's last layer, for the first `count` samples. */
-export const mapOf = async (model: Model, data: Dataset, count: number, seed: number) => {
+/**
+ * t-SNE of the values before a model's last layer, for the first `count` samples; from the places they have on another
+ * model's map where one is given, so that the two can be compared by eye.
+ */
+export const mapOf = async (
+  model: Model,
+  data: Dataset,
+  count: number,
+  seed: number,
+  start?: Plane,
+): Promise<Plane> => {
   const hidden = lastHiddenOf(model)
   const copy = copyModel(model)
   copy.graph.outputs = [{ name: hidden, type: 'float32' }]
@@ -19,8 +28,8 @@ export const mapOf = async (model: Model, data: Dataset, count: number, seed: nu
   )
   const values = (await session.run({ [inputOf(model)]: inputs }))[hidden]!
   await session.close()
-  const { x, y } = tsne({ rows: count, columns: sizeOf(values.dims) / count, values: float32Of(values) }, { seed })
-  return { x: [...x], y: [...y] }
+  const points = { rows: count, columns: sizeOf(values.dims) / count, values: float32Of(values) }
+  return tsne(points, { seed, ...(start && { start }) })
 }
 
 /** How often each class was answered for each class. */
@@ -64,7 +73,7 @@ export const drawingOf = ({ model, shapes }: Analysis, plan: Plan): NetworkLayer
     return [
       {
         name: weight.replace(/\.weight$/, ''),
-        kind: kernel.length > 0 ? `${node.opType} ${kernel.join('×')}` : node.opType,
+        kind: kernel.length > 0 ? `${node.opType} ${kernel.join('×')}` : `dense (${node.opType})`,
         channels,
         ...(size.length > 0 && { size }),
         ...(group && { kept: group.kept, group: group.name }),
@@ -73,5 +82,5 @@ export const drawingOf = ({ model, shapes }: Analysis, plan: Plan): NetworkLayer
     ]
   })
   const [, channels = 1, ...size] = widthOf(input)
-  return [{ name: 'input', kind: 'input', channels, size }, ...layers]
+  return [{ name: 'input', kind: 'image', channels, size }, ...layers]
 }

@@ -2,9 +2,9 @@ import { float32Of } from '../../base/index.ts'
 import { encodeModel } from '../../onnx/index.ts'
 import { kernelStatistics } from '../../prune/index.ts'
 import type { ReportData } from '../../report/index.ts'
-import type { measureStage } from '../measure.ts'
+import { latencyBatch, type measureStage } from '../measure.ts'
 import { changedAnswers, confusionOf, drawingOf, mapOf, pictureOf } from './pictures.ts'
-import type { Story } from './story.ts'
+import { type Story, type StorySettings, watched } from './story.ts'
 
 export type MeasuredStages = readonly Awaited<ReturnType<typeof measureStage>>[]
 
@@ -23,16 +23,23 @@ export const reportData = async (story: Story, stages: MeasuredStages, seconds: 
     criterion: 'L2 norm',
   }))
   const [front, frontScores] = [pruned[0], layers[0]]
+  const before = await mapOf(original, test, mapped, settings.seed)
+  const after = await mapOf(retrained, test, mapped, settings.seed, before)
 
   return {
     title: 'A network trained, pruned and reborn',
     model: 'seed-cnn',
-    dataset: `MNIST, ${test.size} test images`,
+    dataset: `MNIST, ${grouped(test.size)} test images`,
     optimizer: 'Ranger (RAdam, Lookahead, gradient centralization)',
-    criterion: 'L2 norm of each kernel',
+    criterion: 'L2 norm of each kernel, judged anew in every round',
     stages: stages.map(({ evaluation: _, ...stage }) => ({ ...stage, file: `${stage.name}.onnx` })),
     curve: story.curve,
     marks: story.marks,
+    curveNotes: {
+      loss: 'Cross-entropy until the first round; from there on the loss of distillation, which learns the answers of the original beside the labels.',
+      accuracy: `On the first ${grouped(watched)} test images, to save time; further down it is all ${grouped(test.size)}. Rebirth goes on with the round that was chosen.`,
+    },
+    latencyOf: `${latencyBatch} images`,
     ...(front &&
       frontScores && {
         kernels: {
@@ -57,14 +64,15 @@ export const reportData = async (story: Story, stages: MeasuredStages, seconds: 
         chosen,
       })),
     ],
+    roundsNote: `Measured on the validation images, each round after ${passes(settings.roundEpochs)} over the training images; the one kept was then trained for ${settings.lastEpochs} more.`,
     embeddings: {
-      method: 't-SNE, perplexity 30, PCA start',
+      method: 't-SNE, perplexity 30; the second map sets out from the first, so that places can be compared',
       of: 'the values before the last layer',
       classes: test.classes,
       labels: [...test.labels.subarray(0, mapped)],
       maps: [
-        { title: first.name, ...(await mapOf(original, test, mapped, settings.seed)), answers: answers(first) },
-        { title: last.name, ...(await mapOf(retrained, test, mapped, settings.seed)), answers: answers(last) },
+        { title: first.name, x: [...before.x], y: [...before.y], answers: answers(first) },
+        { title: last.name, x: [...after.x], y: [...after.y], answers: answers(last) },
       ],
       pictures: Array.from({ length: mapped }, (_, i) => pictureOf(test, i)),
     },
@@ -77,14 +85,34 @@ export const reportData = async (story: Story, stages: MeasuredStages, seconds: 
     made: {
       command: `espalier demo --seed ${settings.seed}`,
       seed: settings.seed,
-      date: new Date().toISOString(),
+      date: `${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`,
       seconds,
-      latencyNote: 'median of 101 runs of 32 images in ONNX Runtime',
-      settings: { ...settings, ratios: JSON.stringify(settings.ratios) },
-      versions: { node: process.version },
+      latencyNote: '101 runs in ONNX Runtime on its default threads',
+      settings: settingsInWords(settings),
+      versions: { Node: process.version.slice(1) },
     },
   }
 }
+
+/** Each setting under a name that says what it is. */
+const settingsInWords = (settings: StorySettings) => ({
+  'training the original': passes(settings.epochs),
+  'learning rate': settings.lr,
+  'rounds of pruning': settings.rounds,
+  'kernels removed in all': Object.entries(settings.ratios)
+    .map(([layer, ratio]) => `${layer} ${ratio}`)
+    .join(', '),
+  'retraining each round': passes(settings.roundEpochs),
+  'last rebirth': passes(settings.lastEpochs),
+  'learning rate of retraining': settings.retrainLr,
+  'batch size': settings.batch,
+  'size allowed': `${100 * settings.budget} % of the bytes`,
+  'accuracy a round may lose': `${(100 * settings.reach).toFixed(1)} points`,
+})
+
+const grouped = (count: number): string => count.toLocaleString('en-US')
+
+const passes = (count: number): string => `${count} ${count === 1 ? 'pass' : 'passes'}`
 
 const answers = ({ evaluation }: MeasuredStages[number]) => [...evaluation.predictions.subarray(0, mapped)]
 

@@ -50,7 +50,10 @@ export type StorySettings = {
 }
 
 /** One measurement of a curve, its steps counted on through pruning and retraining. */
-export type CurvePoint = { step: number; epoch: number; loss: number; testAccuracy?: number }
+export type CurvePoint = { step: number; epoch: number; loss?: number; testAccuracy?: number }
+
+/** Test images the curve follows: the first ones, always the same, since another number would make a jump. */
+export const watched = 2000
 
 /** One round of pruning, as it was judged on the validation images. */
 export type ToldRound = {
@@ -103,7 +106,7 @@ export const tellStory = async (
       show(event)
       if (event.type === 'step' && event.step % 10 === 0)
         curve.push({ step: from + event.step, epoch: event.epoch, loss: event.loss })
-      if (event.type === 'evaluation')
+      if (event.type === 'evaluation' && event.samples === watched)
         curve.push({ step: from + event.step, epoch: event.epoch, loss: event.trainLoss, testAccuracy: event.accuracy })
     }
     const { model: taught } = await train(model, {
@@ -115,13 +118,21 @@ export const tellStory = async (
       batch,
       seed,
       recipe: optimizerNamed('ranger', { lr: how.lr, schedule: parseSchedule('flat-cosine', { steps }) }),
-      evaluateEvery: how.guide ? 500 : 50,
+      evaluateEvery: how.guide ? 200 : 50,
+      evaluateSamples: watched,
       ...(how.guide && { loss: lossNamed('distillation'), targetsOf: how.guide }),
       ...(how.augment && { augment: how.augment }),
       open: (m, options, example) => openParallelEngine(m, { ...options, shards: defaultThreads() }, example),
       onEvent,
     })
     return taught
+  }
+  /** A moment on the curves when another network takes over, and how it does on the test images before it learns more. */
+  const mark = async (label: string, model: Model) => {
+    const { step, epoch } = curve.at(-1) ?? { step: 0, epoch: 0 }
+    marks.push({ step, label })
+    const { accuracy } = await evaluate(model, test, { runtime: nodeRuntime, samples: watched })
+    curve.push({ step, epoch, testAccuracy: accuracy })
   }
   const judge = async (model: Model) => (await evaluate(model, validation, { runtime: nodeRuntime })).accuracy
 
@@ -154,8 +165,8 @@ export const tellStory = async (
     criterion: 'l2',
     ratios: settings.ratios,
     source,
-    retrain: (pruned, { round, whole }) => {
-      marks.push({ step: curve.at(-1)?.step ?? 0, label: `prune to ${widths(whole)}` })
+    retrain: async (pruned, { round }) => {
+      await mark(`round ${round}`, pruned)
       return teach(pruned, {
         epochs: settings.roundEpochs,
         lr: settings.retrainLr,
@@ -183,6 +194,7 @@ export const tellStory = async (
   console.say()
 
   console.say('4. Rebirth: the chosen network trained on')
+  await mark('rebirth', chosen.round.model)
   const reborn = await teach(chosen.round.model, {
     epochs: settings.lastEpochs,
     lr: settings.retrainLr,

@@ -5,6 +5,15 @@ import type { LayerScores } from '../types.ts'
 import { chartWidth, drawing, leftAxis } from './frame.ts'
 
 /**
+ * Whether all kernels that went are weaker than all that stayed: not so where scores were judged anew in later rounds, and
+ * then no line cuts them.
+ */
+export const cutAtOnce = ({ scores, kept }: LayerScores): boolean => {
+  const of = (stays: boolean) => scores.filter((score, i) => Number.isFinite(score) && (kept[i] ?? true) === stays)
+  return Math.max(...of(false)) <= Math.min(...of(true))
+}
+
+/**
  * Every kernel of a layer, least important first: the article's plot of sorted weight sums, with the kernels that go and
  * those that stay in two colours and the cut between them.
  */
@@ -19,13 +28,15 @@ export const importanceChart = (layer: LayerScores, title = `${layer.name}: kern
   const x = linear([0, Math.max(1, sorted.length)], [left, right])
   const wide = Math.min(28, Math.max(0.6, slot * 0.72))
   const removed = sorted.filter(({ kept }) => !kept).length
-  const threshold = layer.threshold ?? sorted.find(({ kept }) => kept)?.score
+  const ordered = cutAtOnce(layer)
+  const threshold = layer.threshold ?? (ordered ? sorted.find(({ kept }) => kept)?.score : undefined)
 
   const bars = sorted.map(({ score, index, kept }, place) => {
     const [from, to] = [y(0), y(score)]
     return markup`<rect class="${kept ? 'kept' : 'gone'}" x="${x(place) + (slot - wide) / 2}" width="${wide}" y="${Math.min(from, to)}" height="${Math.max(0.8, Math.abs(to - from))}" rx="${Math.min(2, wide / 4)}"><title>kernel ${String(index)}: ${significant(score, 4)}, ${kept ? 'kept' : 'removed'}</title></rect>`
   })
   const cut = x(removed)
+  const anchor = (end: string) => (ordered ? 'middle' : end)
   const line =
     removed > 0 &&
     threshold !== undefined &&
@@ -37,8 +48,8 @@ export const importanceChart = (layer: LayerScores, title = `${layer.name}: kern
     markup`<line class="base" x1="${left}" x2="${right}" y1="${y(0)}" y2="${y(0)}"/>`,
     line,
     removed > 0 &&
-      markup`<text class="gone-label" x="${Math.max(left, (left + cut) / 2)}" y="${bottom + 20}" text-anchor="middle">${removed} removed</text>`,
-    markup`<text class="kept-label" x="${(cut + right) / 2}" y="${bottom + 20}" text-anchor="middle">${sorted.length - removed} kept</text>`,
+      markup`<text class="gone-label" x="${ordered ? (left + cut) / 2 : left}" y="${bottom + 20}" text-anchor="${anchor('start')}">${removed} removed</text>`,
+    markup`<text class="kept-label" x="${ordered ? (cut + right) / 2 : right}" y="${bottom + 20}" text-anchor="${anchor('end')}">${sorted.length - removed} kept</text>`,
   )
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { importanceChart } from './bars.ts'
+import { cutAtOnce, importanceChart } from './bars.ts'
 import { confusionChange, confusionChart } from './confusion.ts'
 import { lineChart } from './line.ts'
 import { networkChart } from './network.ts'
@@ -17,7 +17,8 @@ describe('smoothing', () => {
           [2, 5],
           [3, 5],
         ],
-        0.9,
+        [],
+        () => 10,
       ).map(([, y]) => y),
     ).toEqual([5, 5, 5].map((y) => expect.closeTo(y, 12)))
     const [, last] = smoothed(
@@ -26,29 +27,29 @@ describe('smoothing', () => {
         [2, 0],
         [3, 10],
       ],
-      0.9,
       [2],
+      () => 10,
     ).at(-1)!
     expect(last).toBeCloseTo(10, 12)
   })
 
   test('moves a share of the way to each new point, from the mean of the first few', () => {
     const line = [4, 8, 0, 0].map((y, x): [number, number] => [x, y])
-    // A memory of 7/8 looks 8 points back; it starts from the mean of the first 2, and is a plain mean of 3, of 4 …
-    const [first, second] = smoothed(line, 7 / 8).map(([, y]) => y)
+    // Of 8 points back; it starts from the mean of the first 2, and is a plain mean of 3, of 4 …
+    const [first, second] = smoothed(line, [], () => 8).map(([, y]) => y)
     expect(first).toBeCloseTo((6 + 6 + 4) / 3, 12)
     expect(second).toBeCloseTo((6 + 6 + 4 + 8) / 4, 12)
     const flat = Array.from({ length: 40 }, (_, x): [number, number] => [x, x < 39 ? 0 : 8])
-    expect(smoothed(flat, 7 / 8).at(-1)![1]).toBeCloseTo(1, 12)
+    expect(smoothed(flat, [], () => 8).at(-1)![1]).toBeCloseTo(1, 12)
   })
 
   test('on a logarithmic axis it follows a loss that falls by decades, where a plain mean lags behind', () => {
     const fall = Array.from({ length: 41 }, (_, x): [number, number] => [x, 10 ** (-x / 10)])
-    const [at, plain] = [smoothedLog, smoothed].map((average) => average(fall, 7 / 8).at(-1)![1])
+    const [at, plain] = [smoothedLog, smoothed].map((average) => average(fall, [], () => 8).at(-1)![1])
     // 8 points back the loss was 10^0.8 as high: the mean of the logarithms lies within that.
     expect(at! / 1e-4).toBeLessThan(10 ** 0.8)
     expect(plain! / 1e-4).toBeGreaterThan(10 ** 1.2)
-    expect(smoothedLog([[0, 0], ...fall], 7 / 8)).toEqual(smoothedLog(fall, 7 / 8))
+    expect(smoothedLog([[0, 0], ...fall])).toEqual(smoothedLog(fall))
   })
 
   test('thinning loses neither the highest nor the lowest point', () => {
@@ -76,6 +77,16 @@ test('importance bars rise from left to right, negative scores hang below zero, 
   const [y] = attributes(svg, /<rect class="gone"[^>]*>/g, 'y')
   const [, zero] = [...svg.matchAll(/<line class="base"[^>]*y1="([^"]*)"/g)][0]!
   expect(y).toBeCloseTo(Number(zero), 1)
+})
+
+test('no line cuts kernels that later rounds chose in another order', () => {
+  const layer = { name: 'conv', scores: [3, 1, 2, 0.5], kept: [true, true, false, false] }
+  expect(cutAtOnce({ ...layer, kept: [true, true, true, false] })).toBe(true)
+  expect(cutAtOnce({ ...layer, kept: [true, true, true, true] })).toBe(true)
+  expect(cutAtOnce(layer)).toBe(false)
+  const svg = importanceChart(layer).text
+  expect(svg).not.toContain('cut at')
+  expect(svg).toMatch(/text-anchor="start">2 removed.*text-anchor="end">2 kept/)
 })
 
 test('the network is drawn to scale: lengths are as the channels', () => {

@@ -19,7 +19,7 @@ export const confusionChart = ({ title, classes, counts }: Confusion): Markup =>
       return markup`<g class="${i === j ? 'hit' : 'miss'}${strength > 0.6 ? ' strong' : ''}${value === 0 ? ' none' : ''}"><rect x="${left + j * cell + 1}" y="${top + i * cell + 1}" width="${cell - 2}" height="${cell - 2}" rx="3" fill-opacity="${value === 0 ? 0 : Math.max(0.08, strength)}"><title>${classes[i]} answered ${classes[j]}: ${count(value)}</title></rect>${
         value > 0 &&
         letters &&
-        markup`<text x="${left + (j + 0.5) * cell}" y="${top + (i + 0.5) * cell + 4}">${count(value)}</text>`
+        markup`<text x="${left + (j + 0.5) * cell}" y="${top + (i + 0.5) * cell + 4}">${String(value)}</text>`
       }</g>`
     }),
   )

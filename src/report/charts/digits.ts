@@ -35,12 +35,12 @@ export const kernelChart = (kernels: KernelPictures): Markup => {
       const [x0, y0] = [(place % across) * slot + gap / 2, Math.floor(place / across) * lineHeight + 2]
       const score = scores?.[index]
       const stays = kept[index] ?? true
-      return markup`<g class="${stays ? 'kept' : 'gone'}"><title>kernel ${String(index)}${score !== undefined && `: ${significant(score, 4)}`}, ${stays ? 'kept' : 'removed'}</title><rect class="plate" x="${x0 - 2}" y="${y0 - 2}" width="${pixel * width + 4}" height="${pixel * height + 4}" rx="3"/>${pictures[
+      return markup`<g class="${stays ? 'kept' : 'gone'}"><title>kernel ${String(index)}${score !== undefined && `: ${significant(score, 4)}`}, ${stays ? 'kept' : 'removed'}</title><g class="picture"><rect class="plate" x="${x0 - 2}" y="${y0 - 2}" width="${pixel * width + 4}" height="${pixel * height + 4}" rx="3"/>${pictures[
         index
       ]!.map(
         (weight, at) =>
           markup`<rect class="${weight < 0 ? 'minus' : 'plus'}" x="${x0 + (at % width) * pixel}" y="${y0 + Math.floor(at / width) * pixel}" width="${pixel + 0.15}" height="${pixel + 0.15}" fill-opacity="${Math.abs(weight) / largest}"/>`,
-      )}<text x="${x0 + side / 2}" y="${y0 + side + 15}">${score === undefined ? `#${index}` : significant(score, 3)}</text></g>`
+      )}</g><text x="${x0 + side / 2}" y="${y0 + side + 15}">${score === undefined ? `#${index}` : significant(score, 3)}</text></g>`
     }),
   )
 }

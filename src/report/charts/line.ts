@@ -35,11 +35,11 @@ export const lineChart = (chart: LineChart): Markup => {
   const curves = chart.curves.map((curve) => ({
     ...curve,
     points: curve.points.filter(([, y]) => Number.isFinite(y)),
-    average: curve.noisy ? averaged(curve.points, memoryFor(curve.points.length), breaks) : curve.points,
+    average: curve.noisy ? averaged(curve.points, breaks) : curve.points,
   }))
   const xs = extent(curves.flatMap((curve) => curve.points.map(([x]) => x)))
   const x = linear(xs, [left, right], {
-    label: (v) => (v >= 10_000 ? `${v / 1000} k` : v.toLocaleString('en-US')),
+    label: (v) => (xs[1] >= 10_000 && v > 0 ? `${v / 1000}\u202fk` : v.toLocaleString('en-US')),
     wanted: 5,
   })
   const placed = placeLabels(
@@ -79,9 +79,6 @@ export const lineChart = (chart: LineChart): Markup => {
     markup`<g class="pointer" hidden><line y1="${top}" y2="${bottom}"/></g>`,
   )
 }
-
-/** A longer run is averaged over more of its points: a fiftieth of them, from 4 to 50. */
-const memoryFor = (points: number) => 1 - 1 / Math.min(50, Math.max(4, points / 50))
 
 const round = (value: number) => Math.round(value * 10) / 10
 

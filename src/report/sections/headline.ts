@@ -1,4 +1,4 @@
-import { bytes, count, large, milliseconds, percent, points, times } from '../format.ts'
+import { bytes, capital, count, large, milliseconds, percent, points, times } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 import type { ReportData, Stage } from '../types.ts'
 import { listed } from './parts.ts'
@@ -14,8 +14,7 @@ export const headlineOf = (first: Stage, last: Stage): string => {
       : change < 0
         ? `${(-change).toFixed(2)} points less accurate`
         : 'just as accurate'
-  const sentence = listed([size, work, accuracy])
-  return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`
+  return `${capital(listed([size, work, accuracy]))}.`
 }
 
 const compared = (before: number, after: number, less: string, more: string, same: string): string => {
@@ -37,7 +36,7 @@ export const headline = (data: ReportData): Markup => {
   }<ul class="cards">${card('File size', first.bytes, last.bytes, bytes, 'smaller')}${card('Multiplications', first.macs, last.macs, large, 'fewer')}${accuracyCard(first, last)}${
     first.latencyMs !== undefined &&
     last.latencyMs !== undefined &&
-    card('Time for one answer', first.latencyMs, last.latencyMs, milliseconds, 'faster')
+    card(timeFor(data), first.latencyMs, last.latencyMs, milliseconds, 'faster')
   }</ul>`
 }
 
@@ -57,16 +56,19 @@ const accuracyCard = (first: Stage, last: Stage): Markup => {
   return markup`<li><span class="what">Accuracy</span><span class="big">${percent(last.accuracy)}</span><span class="was">from ${percent(first.accuracy)}</span><br/><span class="gain${change < -0.00005 ? ' worse' : ''}">${points(change)} points</span></li>`
 }
 
-/** All figures of all stages; what fell says how many times it did. */
-export const stagesTable = (stages: readonly Stage[]): Markup => {
+/** What the latencies are the time for, as a heading. */
+export const timeFor = ({ latencyOf = 'one answer' }: ReportData): string => `Time for ${latencyOf}`
+
+/** All figures of all stages; what fell says how many times it did. Wider than a phone, so it can be scrolled by keys too. */
+export const stagesTable = ({ stages, latencyOf }: ReportData): Markup => {
   const first = stages[0]!
   const has = (field: 'loss' | 'latencyMs') => stages.some((stage) => stage[field] !== undefined)
   const shrunk = (before: number, after: number, k: number) =>
     k > 0 && Number.isFinite(before / after) && markup`<small>${times(before, after)} less</small>`
-  return markup`<div class="scroll"><table><thead><tr><th scope="col">Stage</th><th scope="col">accuracy</th>${
+  return markup`<div class="scroll" role="region" aria-label="Figures of every stage" tabindex="0"><table><thead><tr><th scope="col">Stage</th><th scope="col">accuracy</th>${
     has('loss') && markup`<th scope="col">loss</th>`
   }<th scope="col">file size</th><th scope="col">parameters</th><th scope="col">MACs</th>${
-    has('latencyMs') && markup`<th scope="col">latency</th>`
+    has('latencyMs') && markup`<th scope="col">${latencyOf ? `time, ${latencyOf}` : 'latency'}</th>`
   }</tr></thead><tbody>${stages.map(
     (stage, k) =>
       markup`<tr class="${k > 0 && k === stages.length - 1 ? 'last' : ''}"><th scope="row">${stage.name}${

@@ -21,7 +21,7 @@ const accuracies: readonly Line[] = [
 /** Loss and accuracy over the whole run, the prunes marked. */
 export const trainingCurves = (data: ReportData): Markup | undefined => {
   const curve = data.curve ?? []
-  const loss = plotOf(data, curve, losses, 'Loss', 'cross-entropy, log scale')
+  const loss = plotOf(data, curve, losses, 'Loss', `${data.curveNotes?.loss ? 'loss' : 'cross-entropy'}, log scale`)
   const accuracy = plotOf(data, curve, accuracies, 'Accuracy', 'right answers, log scale of the error')
   if (!loss && !accuracy) return undefined
   return markup`<p class="tools"><label><input type="checkbox" data-smooth checked/>average the training batches</label></p><div class="pair">${loss}${accuracy}</div>`
@@ -56,6 +56,7 @@ const plotOf = (
       marks: data.marks ?? [],
       format: accuracy ? (v) => tidy(percent(v)) : (v) => tidy(significant(v, 2)),
     }),
+    accuracy ? data.curveNotes?.accuracy : data.curveNotes?.loss,
   )
 }
 

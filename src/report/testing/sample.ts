@@ -112,7 +112,8 @@ export const sampleReport = (seed = 0, pointCount = 500): ReportData => {
     model: 'seed-cnn',
     dataset: 'the 10,000 test images of MNIST',
     optimizer: 'Ranger',
-    criterion: 'the sum of its absolute weights',
+    criterion: 'sum of its absolute weights',
+    latencyOf: '32 images',
     stages: [
       {
         name: 'original',
@@ -153,6 +154,7 @@ export const sampleReport = (seed = 0, pointCount = 500): ReportData => {
       { step: 3600, label: 'prune to 50 %' },
       { step: 5400, label: 'prune to 24 %' },
     ],
+    curveNotes: { loss: 'Cross-entropy all the way.', accuracy: 'On the first 2,000 test images.' },
     kernels: {
       layer: 'conv1',
       channels: 1,
@@ -187,6 +189,7 @@ export const sampleReport = (seed = 0, pointCount = 500): ReportData => {
       { label: '24 %', bytes: 28_044, accuracy: 0.9911, prunedAccuracy: 0.9312, chosen: true },
       { label: '10 %', bytes: 11_900, accuracy: 0.984, prunedAccuracy: 0.71 },
     ],
+    roundsNote: 'Measured on the validation images.',
     embeddings: {
       method: 't-SNE of our own, perplexity 30, started from the first two principal components',
       of: 'The 1568 values before the last layer',
