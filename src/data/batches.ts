@@ -11,12 +11,13 @@ import {
 import type { Augmentation } from './augment.ts'
 import type { Dataset } from './dataset.ts'
 import { labelTensor } from './labels.ts'
+import { dimsAt, labelsAt, planBatches, storedAt } from './rows.ts'
 
 /** Some samples, ready for a network. The tensors are the caller's to keep. */
 export type Batch = {
-  /** float32 [n, ...sampleDims], normalised. */
+  /** float32 [n, ...sampleDims], normalised; of the samples' own shape where those vary. */
   readonly inputs: Tensor
-  /** int64 [n]. */
+  /** int64 [n], or [n, ...labelDims]. */
   readonly labels: Tensor
   /** Which samples of the dataset these are. */
   readonly indices: Uint32Array
@@ -31,28 +32,35 @@ export const batchOf = (
   indices: ArrayLike<number>,
   augment?: Augment & { readonly epoch: number },
 ): Batch => {
-  const sample = sizeOf(data.sampleDims)
+  const dims = indices.length > 0 ? dimsAt(data, indices[0]!) : data.sampleDims
+  const sample = sizeOf(dims)
   const inputs = new Float32Array(indices.length * sample)
-  const labels = new Int32Array(indices.length)
-  const normalise = normaliser(data)
+  const perSample = sizeOf(data.labelDims ?? [])
+  const labels = new Int32Array(indices.length * perSample)
+  const normalise = normaliser(data, dims)
+  if (augment && data.labelDims)
+    throw new UsageError(`the pictures of '${data.name}' have a label for each pixel, which would have to move along`, {
+      remedy: 'train without augmentation',
+    })
   for (let i = 0; i < indices.length; i++) {
     const index = indices[i]!
-    if (!(index >= 0 && index < data.size))
-      throw new UsageError(`there is no sample ${index} in '${data.name}'`, { remedy: 'samples count from 0' })
-    const row = data.rows?.[index] ?? index
-    labels[i] = data.labels[index]!
-    const stored = data.inputs.subarray(row * sample, (row + 1) * sample)
+    const stored = storedAt(data, index)
+    if (stored.length !== sample)
+      throw new UsageError(`samples ${indices[0]} and ${index} of '${data.name}' are of different sizes`, {
+        remedy: 'take samples of one size for a batch (planBatches)',
+      })
+    labels.set(labelsAt(data, index), i * perSample)
     if (!augment) normalise(stored, inputs, i * sample)
     else {
       // A generator per sample: its changes depend neither on the order of samples nor on how a batch is divided.
       const dice = random(mixed(augment.seed, augment.epoch, index))
-      const before = { values: Float32Array.from(stored), dims: data.sampleDims, layout: data.layout }
+      const before = { values: Float32Array.from(stored), dims, layout: data.layout }
       normalise(augment.with(before, dice).values, inputs, i * sample)
     }
   }
   return {
-    inputs: float32([indices.length, ...data.sampleDims], inputs),
-    labels: labelTensor(labels),
+    inputs: float32([indices.length, ...dims], inputs),
+    labels: labelTensor(labels, [indices.length, ...(data.labelDims ?? [])]),
     indices: Uint32Array.from(indices),
   }
 }
@@ -61,11 +69,11 @@ const mixed = (seed: number, epoch: number, index: number) =>
   (Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(epoch + 1, 0x85ebca6b) ^ Math.imul(index + 1, 0xc2b2ae35)) >>> 0
 
 /** Writes a sample's stored values, normalised, at a place of the batch. Bytes go through a table of all 256. */
-const normaliser = (data: Dataset) => {
+const normaliser = (data: Dataset, dims: readonly number[]) => {
   const { scale, mean, std } = data.normalise
   const channels = Math.max(mean.length, std.length)
   // So many values in a row share a channel.
-  const run = channels === 1 || data.layout === 'channels-first' ? sizeOf(data.sampleDims) / channels : 1
+  const run = channels === 1 || data.layout === 'channels-first' ? sizeOf(dims) / channels : 1
   const means = Float64Array.from({ length: channels }, (_, c) => mean[mean.length === 1 ? 0 : c]!)
   const stds = Float64Array.from({ length: channels }, (_, c) => std[std.length === 1 ? 0 : c]!)
   const table =
@@ -119,7 +127,13 @@ export const batches = (data: Dataset, options: BatchesOptions, from?: BatchesSt
   const { batch, dropLast = false, augment } = options
   if (!Number.isInteger(batch) || batch < 1)
     throw new UsageError(`a batch of ${batch} samples makes no sense`, { remedy: 'give a whole number from 1' })
-  const length = dropLast ? data.size - (data.size % batch) : data.size
+  const plan = (order: Uint32Array) => {
+    const { order: planned, ends } = planBatches(data, order, batch)
+    return { order: planned, ends: dropLast ? ends.filter((end, i) => end - (ends[i - 1] ?? 0) === batch) : ends }
+  }
+  const inOrder = () => Uint32Array.from({ length: data.size }, (_, i) => i)
+  const { ends: first } = plan(inOrder())
+  const length = first.at(-1) ?? 0
   if (length === 0)
     throw new UsageError(`'${data.name}' has ${data.size} samples, less than a batch of ${batch}`, {
       remedy: 'make the batch smaller or keep the last one',
@@ -135,16 +149,17 @@ export const batches = (data: Dataset, options: BatchesOptions, from?: BatchesSt
   let epoch = from?.epoch ?? 0
   let position = from?.position ?? 0
   let before: RandomState | null = null
-  let order = new Uint32Array(0)
+  let { order, ends } = plan(new Uint32Array(0))
   const begin = () => {
     before = dice?.state() ?? null
-    order = Uint32Array.from({ length: data.size }, (_, i) => i)
-    dice?.shuffle(order)
+    const shuffled = inOrder()
+    dice?.shuffle(shuffled)
+    ;({ order, ends } = plan(shuffled))
   }
   begin()
 
   const next = () => {
-    const end = Math.min(position + batch, length)
+    const end = ends.find((end) => end > position) ?? length
     const taken = batchOf(data, order.subarray(position, end), augment && { ...augment, epoch })
     position = end
     if (position === length) {
@@ -155,7 +170,7 @@ export const batches = (data: Dataset, options: BatchesOptions, from?: BatchesSt
     return taken
   }
   return {
-    perEpoch: Math.ceil(length / batch),
+    perEpoch: first.length,
     next,
     state: () => ({ epoch, position, random: before }),
     *[Symbol.iterator]() {

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { FormatError, UsageError } from '../base/index.ts'
 import { batchOf } from './batches.ts'
-import { type DatasetOptions, dataset, reshape, statistics, withNormalise } from './dataset.ts'
+import { type DatasetOptions, dataset } from './dataset.ts'
+import { reshape, statistics, withNormalise } from './normalise.ts'
 import { split, subset } from './split.ts'
 
 const options: DatasetOptions = {

@@ -1,4 +1,5 @@
-import { type ErrorPlace, FormatError, sizeOf, UsageError } from '../base/index.ts'
+import { type ErrorPlace, FormatError, sizeOf } from '../base/index.ts'
+import { channelsOf, checkNormalise } from './normalise.ts'
 
 /**
  * How stored values become a network's input: (value · scale − mean) / std. `mean` and `std` have one number, or one
@@ -22,10 +23,16 @@ export type Dataset = {
   readonly size: number
   /** All rows one after another, each of `sampleDims` in row-major order. */
   readonly inputs: Uint8Array | Float32Array
-  /** One sample's shape, without the batch's axis. */
+  /** One sample's shape, without the batch's axis; the first row's where they vary. */
   readonly sampleDims: readonly number[]
-  /** Sample i's class, an index into `classes`. */
+  /** Where samples are of several sizes: each row's shape, and where its values begin. */
+  readonly varied?: Varied
+  /** Sample i's class, an index into `classes`; a class for each pixel, row by row, where `labelDims` says so. */
   readonly labels: Int32Array
+  /** The shape of one sample's label: [H, W] for a class of each pixel; a single class where absent. */
+  readonly labelDims?: readonly number[]
+  /** The label of what does not count, where there is such. */
+  readonly ignore?: number
   readonly classes: readonly string[]
   readonly normalise: Normalise
   readonly layout: Layout
@@ -33,11 +40,17 @@ export type Dataset = {
   readonly rows?: Uint32Array
 }
 
+/** Shapes and beginnings of rows that are not all alike. */
+export type Varied = { readonly dims: readonly (readonly number[])[]; readonly offsets: readonly number[] }
+
 export type DatasetOptions = {
   name: string
   inputs: Uint8Array | Float32Array
   sampleDims: readonly number[]
   labels: ArrayLike<number>
+  labelDims?: readonly number[]
+  ignore?: number
+  varied?: Varied
   /** The classes' names or how many there are. By default as many as the labels name, and each must have a sample. */
   classes?: number | readonly string[]
   /** Default: bytes are divided by 255, floats are left as they are. */
@@ -59,28 +72,32 @@ export const dataset = (options: DatasetOptions): Dataset => {
   const fail = (what: string, remedy: string, file = options.file) =>
     new FormatError(what, { place: placeOf(file), remedy })
 
-  const size = options.labels.length
+  const { varied, ignore, labelDims } = options
+  const perSample = sizeOf(labelDims ?? [])
+  const size = options.labels.length / perSample
   const sample = sizeOf(sampleDims)
-  if (inputs.length !== size * sample || sample === 0)
+  const expected = varied ? varied.dims.reduce((sum, dims) => sum + sizeOf(dims), 0) : size * sample
+  if (inputs.length !== expected || sample === 0 || (varied && varied.dims.length !== size))
     throw fail(
       `${inputs.length} values are not ${size} samples of shape [${sampleDims.join(', ')}], one for each label`,
       'give as many samples as labels',
     )
   if (size === 0) throw fail('there are no samples', 'give at least one')
 
-  const classes = namesOf(options.classes ?? highest(options.labels) + 1)
+  const classes = namesOf(options.classes ?? highest(options.labels, ignore) + 1)
   const counts = new Uint32Array(classes.length)
-  for (let i = 0; i < size; i++) {
+  for (let i = 0; i < options.labels.length; i++) {
     const label = options.labels[i]!
+    if (label === ignore) continue
     if (!Number.isInteger(label) || label < 0 || label >= classes.length)
       throw fail(
-        `the label of sample ${i} is ${label} and there are ${classes.length} classes`,
-        'labels count from 0 to one less than the number of classes',
+        `${perSample > 1 ? 'a' : 'the'} label of sample ${Math.floor(i / perSample)} is ${label} and there are ${classes.length} classes`,
+        `labels count from 0 to one less than the number of classes${perSample > 1 ? '; say so if this one marks what does not count (--ignore-index)' : ''}`,
         options.labelsFile,
       )
     counts[label]!++
   }
-  const empty = options.classes === undefined ? counts.indexOf(0) : -1
+  const empty = options.classes === undefined && perSample === 1 ? counts.indexOf(0) : -1
   if (empty >= 0)
     throw fail(
       `class ${empty} of ${classes.length} has no sample`,
@@ -90,75 +107,30 @@ export const dataset = (options: DatasetOptions): Dataset => {
   if (inputs instanceof Float32Array) {
     const bad = inputs.findIndex((value) => !Number.isFinite(value))
     if (bad >= 0)
-      throw fail(`sample ${Math.floor(bad / sample)} holds the value ${inputs[bad]}`, 'remove or replace it')
+      throw fail(
+        `sample ${varied ? varied.offsets.findLastIndex((start) => start <= bad) : Math.floor(bad / sample)} holds the value ${inputs[bad]}`,
+        'remove or replace it',
+      )
   }
 
   const layout = options.layout ?? 'channels-first'
   const normalise = { scale: inputs instanceof Uint8Array ? 1 / 255 : 1, mean: [0], std: [1], ...options.normalise }
   checkNormalise(normalise, channelsOf(sampleDims, layout))
-  return { name, size, inputs, sampleDims, labels: Int32Array.from(options.labels), classes, normalise, layout }
+  return {
+    ...{ name, size, inputs, sampleDims, labels: Int32Array.from(options.labels), classes, normalise, layout },
+    ...(varied && { varied }),
+    ...(labelDims && { labelDims }),
+    ...(ignore !== undefined && { ignore }),
+  }
 }
 
 const namesOf = (classes: number | readonly string[]) =>
   typeof classes === 'number' ? Array.from({ length: classes }, (_, i) => String(i)) : classes
 
-const highest = (labels: ArrayLike<number>) => {
+const highest = (labels: ArrayLike<number>, ignore: number | undefined) => {
   let most = 0
   // A label past 2^20 is no class number; the check of each label says so.
-  for (let i = 0; i < labels.length; i++) if (labels[i]! > most && labels[i]! < 2 ** 20) most = labels[i]!
+  for (let i = 0; i < labels.length; i++)
+    if (labels[i]! > most && labels[i]! < 2 ** 20 && labels[i] !== ignore) most = labels[i]!
   return Math.floor(most)
-}
-
-const channelsOf = (dims: readonly number[], layout: Layout) =>
-  (layout === 'channels-first' ? dims[0] : dims.at(-1)) ?? 1
-
-const checkNormalise = ({ scale, mean, std }: Normalise, channels: number) => {
-  for (const [name, values] of Object.entries({ mean, std }))
-    if (values.length !== 1 && values.length !== channels)
-      throw new UsageError(`${name} has ${values.length} numbers for ${channels} channels`, {
-        remedy: 'give one, or one for each channel',
-      })
-  if (![scale, ...mean, ...std].every(Number.isFinite) || std.some((value) => value <= 0))
-    throw new UsageError('mean, std and scale must be numbers, and std positive', { remedy: 'check them' })
-}
-
-/** The same samples, normalised otherwise: what is not given stays. */
-export const withNormalise = (data: Dataset, normalise: Partial<Normalise>): Dataset => {
-  const merged = { ...data.normalise, ...normalise }
-  checkNormalise(merged, channelsOf(data.sampleDims, data.layout))
-  return { ...data, normalise: merged }
-}
-
-/** The same samples, each seen in another shape of as many values (784 columns as 1 × 28 × 28). */
-export const reshape = (data: Dataset, sampleDims: readonly number[]): Dataset => {
-  if (sizeOf(sampleDims) !== sizeOf(data.sampleDims))
-    throw new UsageError(
-      `samples of shape [${data.sampleDims.join(', ')}] of '${data.name}' cannot be seen as [${sampleDims.join(', ')}]`,
-      { remedy: 'use data of the size that the model takes, or resize it' },
-    )
-  checkNormalise(data.normalise, channelsOf(sampleDims, data.layout))
-  return { ...data, sampleDims }
-}
-
-/** Mean and standard deviation of each channel in the scaled units of `normalise`, to be used with `withNormalise`. */
-export const statistics = (data: Dataset): { mean: number[]; std: number[] } => {
-  const channels = channelsOf(data.sampleDims, data.layout)
-  const sample = sizeOf(data.sampleDims)
-  const run = data.layout === 'channels-first' ? sample / channels : 1
-  const sums = new Float64Array(channels)
-  const squares = new Float64Array(channels)
-  for (let i = 0; i < data.size; i++) {
-    const start = (data.rows?.[i] ?? i) * sample
-    for (let j = 0; j < sample; j++) {
-      const channel = Math.floor(j / run) % channels
-      const value = data.inputs[start + j]! * data.normalise.scale
-      sums[channel]! += value
-      squares[channel]! += value * value
-    }
-  }
-  const count = (data.size * sample) / channels
-  const mean = Array.from(sums, (sum) => sum / count)
-  // A channel that never changes would be divided by 0.
-  const std = mean.map((m, channel) => Math.sqrt(Math.max(0, squares[channel]! / count - m * m)) || 1)
-  return { mean, std }
 }

@@ -1,9 +1,9 @@
 import { EspalierError, float32, int64, type Tensor } from '../base/index.ts'
 
-/** Class numbers as the int64 tensor [n] that losses take. */
-export const labelTensor = (labels: ArrayLike<number>): Tensor =>
+/** Class numbers as the int64 tensor that losses take: [n] unless said. */
+export const labelTensor = (labels: ArrayLike<number>, dims: readonly number[] = [labels.length]): Tensor =>
   int64(
-    [labels.length],
+    dims,
     BigInt64Array.from({ length: labels.length }, (_, i) => BigInt(labels[i]!)),
   )
 

@@ -12,19 +12,27 @@ export type Image = {
  */
 export type Fit = 'cover' | 'stretch'
 
-/**
- * Resizes by linear interpolation. When it shrinks, the triangle widens with the ratio so that every pixel counts, as
- * Pillow and torchvision do; plain interpolation would skip pixels and alias.
- */
-export const resize = (image: Image, height: number, width: number, fit: Fit = 'cover'): Image => {
-  if (image.height === height && image.width === width) return image
+/** The part of a picture that becomes the new one: its upper left corner and its sides, in old pixels. */
+const windowOf = (image: { height: number; width: number }, height: number, width: number, fit: Fit, crop: number) => {
   const ratio = Math.max(height / image.height, width / image.width)
-  const window =
+  const whole =
     fit === 'stretch'
       ? { height: image.height, width: image.width }
       : { height: Math.min(image.height, height / ratio), width: Math.min(image.width, width / ratio) }
-  const rows = weights(image.height, (image.height - window.height) / 2, window.height, height)
-  const columns = weights(image.width, (image.width - window.width) / 2, window.width, width)
+  const window = { height: whole.height * crop, width: whole.width * crop }
+  return { ...window, top: (image.height - window.height) / 2, left: (image.width - window.width) / 2 }
+}
+
+/**
+ * Resizes by linear interpolation. When it shrinks, the triangle widens with the ratio so that every pixel counts, as
+ * Pillow and torchvision do; plain interpolation would skip pixels and alias. `crop` is the share of each side that is kept
+ * around the centre: 0.875 and 224 pixels are what torchvision calls Resize(256) and CenterCrop(224).
+ */
+export const resize = (image: Image, height: number, width: number, fit: Fit = 'cover', crop = 1): Image => {
+  if (image.height === height && image.width === width && crop === 1) return image
+  const window = windowOf(image, height, width, fit, crop)
+  const rows = weights(image.height, window.top, window.height, height)
+  const columns = weights(image.width, window.left, window.width, width)
   const { channels } = image
 
   // Along the rows first, then down the columns; in double, rounded once.
@@ -50,6 +58,21 @@ export const resize = (image: Image, height: number, width: number, fit: Fit = '
     }
   }
   return { width, height, channels, data }
+}
+
+/** The same for class numbers: each new pixel takes the old one at its centre. */
+export const resizeNearest = <T extends Uint8Array | Int32Array>(
+  image: { readonly height: number; readonly width: number; readonly data: T },
+  out: T,
+  { height, width, fit = 'cover', crop = 1 }: { height: number; width: number; fit?: Fit; crop?: number },
+): void => {
+  const window = windowOf(image, height, width, fit, crop)
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      const row = Math.min(image.height - 1, Math.floor(window.top + ((y + 0.5) * window.height) / height))
+      const column = Math.min(image.width - 1, Math.floor(window.left + ((x + 0.5) * window.width) / width))
+      out[y * width + x] = image.data[row * image.width + column]!
+    }
 }
 
 /** For each of `count` new pixels over [start, start + length) of an axis of `size`: which old ones count, how much. */

@@ -1,10 +1,12 @@
-import { random, UsageError } from '../base/index.ts'
+import { random, sizeOf, UsageError } from '../base/index.ts'
 import type { Dataset } from './dataset.ts'
+import { labelsAt } from './rows.ts'
 
 /** The samples at `indices`, in that order; `inputs` is shared, not copied. */
 export const subset = (data: Dataset, indices: ArrayLike<number>, name = data.name): Dataset => {
   const rows = new Uint32Array(indices.length)
-  const labels = new Int32Array(indices.length)
+  const perSample = sizeOf(data.labelDims ?? [])
+  const labels = new Int32Array(indices.length * perSample)
   for (let i = 0; i < indices.length; i++) {
     const index = indices[i]!
     if (!Number.isInteger(index) || index < 0 || index >= data.size)
@@ -12,7 +14,7 @@ export const subset = (data: Dataset, indices: ArrayLike<number>, name = data.na
         remedy: 'samples count from 0',
       })
     rows[i] = data.rows?.[index] ?? index
-    labels[i] = data.labels[index]!
+    labels.set(labelsAt(data, index), i * perSample)
   }
   return { ...data, name, size: indices.length, rows, labels }
 }
@@ -25,8 +27,10 @@ export const split = (data: Dataset, fraction: number, seed: number): { train: D
   if (!(fraction > 0 && fraction < 1))
     throw new UsageError(`cannot set aside a fraction of ${fraction}`, { remedy: 'give a number between 0 and 1' })
   const dice = random(seed)
-  const byClass: number[][] = data.classes.map(() => [])
-  for (let i = 0; i < data.size; i++) byClass[data.labels[i]!]!.push(i)
+  // Samples whose every pixel has a class of its own are all of one kind here.
+  const kinds = data.labelDims ? 1 : data.classes.length
+  const byClass: number[][] = Array.from({ length: kinds }, () => [])
+  for (let i = 0; i < data.size; i++) byClass[data.labelDims ? 0 : data.labels[i]!]!.push(i)
   const train: number[] = []
   const validation: number[] = []
   for (const samples of byClass) {

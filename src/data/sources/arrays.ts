@@ -1,5 +1,6 @@
 import { FormatError, float32Of, numbersOf, sizeOf, type Tensor } from '../../base/index.ts'
-import { type Dataset, dataset, type Layout, type Normalise, reshape } from '../dataset.ts'
+import { type Dataset, dataset, type Layout, type Normalise } from '../dataset.ts'
+import { reshape } from '../normalise.ts'
 import type { Fit } from '../resize.ts'
 import { split } from '../split.ts'
 
@@ -20,10 +21,17 @@ export type LoadOptions = {
   seed?: number | undefined
   /** Pictures in folders: [height, width], or one number for both. Default: they must all be of one size already. */
   size?: number | readonly [number, number] | undefined
-  /** How pictures are brought to `size` (default 'cover'). */
+  /** In place of `size`: pictures stay of their own sizes, each side brought to the nearest multiple of this. */
+  multiple?: number | undefined
+  /** How pictures are brought to their size (default 'cover'), and the share of each side that is kept around the centre (1). */
   fit?: Fit | undefined
+  crop?: number | undefined
   /** Grey (1) or colour (3); default as the first picture is. */
   channels?: 1 | 3 | undefined
+  /** The order of the colours (default 'rgb'). */
+  order?: 'rgb' | 'bgr' | undefined
+  /** The label of pixels that do not count, such as 255. */
+  ignore?: number | undefined
 }
 
 /** Samples and labels as a file holds them. */
@@ -37,7 +45,7 @@ export const splitsOf = (
 ): Splits => {
   const read = ({ x, y, file, labelsFile = file }: Arrays) => ({
     ...samplesOf(x, file, options.layout),
-    labels: labelsOf(y, labelsFile),
+    ...labelsOf(y, x, labelsFile),
     file,
     labelsFile,
   })
@@ -49,6 +57,7 @@ export const splitsOf = (
       ...samples,
       name: `${name} (${part})`,
       ...(classes === undefined ? {} : { classes }),
+      ...(options.ignore === undefined ? {} : { ignore: options.ignore }),
       ...(options.normalise === undefined ? {} : { normalise: options.normalise }),
     })
     return options.sampleDims ? reshape(made, options.sampleDims) : made
@@ -109,14 +118,19 @@ const swapAxes = (values: Uint8Array | Float32Array, n: number, rows: number, co
 const floatsOf = (tensor: Tensor): Float32Array =>
   tensor.type === 'float32' ? float32Of(tensor) : Float32Array.from(numbersOf(tensor))
 
-/** The class numbers of an array [n] or [n, 1]. */
-const labelsOf = (y: Tensor, file: string): number[] => {
-  if (sizeOf(y.dims) !== (y.dims[0] ?? 0))
+/** The class numbers of an array [n] or [n, 1], or of [n, H, W] where each pixel of a picture has one. */
+const labelsOf = (y: Tensor, x: Tensor, file: string): { labels: number[]; labelDims?: number[] } => {
+  if (sizeOf(y.dims) === (y.dims[0] ?? 0)) return { labels: numbersOf(y) }
+  const [, ...dims] = y.dims
+  const places = x.dims.slice(1)
+  const perPixel =
+    dims.length >= 2 && [places.slice(-dims.length), places.slice(0, dims.length)].some((of) => `${of}` === `${dims}`)
+  if (!perPixel)
     throw new FormatError(`labels of shape [${y.dims.join(', ')}] are not one number for each sample`, {
       place: { file },
-      remedy: 'give class numbers of the shape [samples]',
+      remedy: 'give class numbers of the shape [samples], or [samples, height, width] for a class of each pixel',
     })
-  return numbersOf(y)
+  return { labels: numbersOf(y), labelDims: dims }
 }
 
 /** The arrays of train, test and validation among a file's, by the names people use. */

@@ -27,25 +27,54 @@ export const decodeImage = (bytes: Uint8Array, file: string): Image => {
   })
 }
 
-const fromPng = (bytes: Uint8Array): Image => {
+/**
+ * Decodes a PNG whose pixels are class numbers: grey levels or palette indices up to 8 bits, as they are.
+ * @throws FormatError for other pictures
+ */
+export const decodeMask = (bytes: Uint8Array, file: string): { width: number; height: number; data: Uint8Array } => {
+  const fail = (what: string, remedy: string, cause?: unknown) =>
+    new FormatError(what, { place: { file }, remedy, cause })
+  if (!hasPngSignature(bytes)) throw fail('a mask must be a PNG', 'save it as one: JPEG changes class numbers')
+  const png = (() => {
+    try {
+      checkPixels(bytes)
+      return decodePng(bytes, { checkCrc: true })
+    } catch (error) {
+      throw fail(`the mask cannot be decoded: ${messageOf(error)}`, 'save it again', error)
+    }
+  })()
+  const { width, height, channels, depth } = png
+  if (channels !== 1 || depth > 8)
+    throw fail(
+      `a mask of ${channels} channels of ${depth} bits holds no class numbers`,
+      'save it as a grey or palette PNG of 8 bits, each pixel its class',
+    )
+  return { width, height, data: depth === 8 ? Uint8Array.from(png.data) : unpacked(png, 1) }
+}
+
+const checkPixels = (bytes: Uint8Array) => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   if (view.getUint32(16) * view.getUint32(20) > mostPixels) throw new Error('it has more than 100 million pixels')
+}
+
+const fromPng = (bytes: Uint8Array): Image => {
+  checkPixels(bytes)
   const png = decodePng(bytes, { checkCrc: true })
   const { width, height } = png
   if (png.palette) return picked(convertIndexedToRgb(png), width, height, png.palette[0]?.length ?? 3)
-  if (png.depth < 8) return { width, height, channels: 1, data: unpacked(png) }
+  if (png.depth < 8) return { width, height, channels: 1, data: unpacked(png, 255 / (2 ** png.depth - 1)) }
   const data = png.depth === 16 ? Uint8Array.from(png.data, (value) => value >> 8) : Uint8Array.from(png.data)
   return picked(data, width, height, png.channels)
 }
 
-/** Grey of 1, 2 or 4 bits a pixel, each row padded to whole bytes, spread over 0 to 255. */
-const unpacked = ({ data, depth, width, height }: DecodedPng): Uint8Array => {
+/** Grey of 1, 2 or 4 bits a pixel, each row padded to whole bytes, times a factor. */
+const unpacked = ({ data, depth, width, height }: DecodedPng, factor: number): Uint8Array => {
   const stride = Math.ceil((width * depth) / 8)
   const most = 2 ** depth - 1
   return Uint8Array.from({ length: width * height }, (_, i) => {
     const bit = (i % width) * depth
     const byte = data[Math.floor(i / width) * stride + (bit >> 3)]!
-    return (((byte >> (8 - depth - (bit & 7))) & most) * 255) / most
+    return ((byte >> (8 - depth - (bit & 7))) & most) * factor
   })
 }
 
