@@ -1,6 +1,7 @@
 import { sizeOf } from '../base/index.ts'
 import { attribute, intOf } from '../onnx/index.ts'
-import { type Convolution, inputGradient, weightGradient } from './convolution.ts'
+import { type Convolution, inputGradient } from './convolution.ts'
+import { weightGradient } from './convolution-weight.ts'
 import { at, freezeAxes, hasInput, inputOf, outputOf, range, sum } from './helpers.ts'
 import type { AxisContext, GradientContext, NodeContext, Operator, ResizeContext } from './types.ts'
 import { transposedWindowsOf, windowsOf } from './windows.ts'

@@ -1,7 +1,7 @@
 import { sizeOf } from '../base/index.ts'
-import { concat, padZeros, range, reshape, slice, transpose } from './helpers.ts'
+import { range, slice, transpose } from './helpers.ts'
 import type { GradientContext } from './types.ts'
-import { leftoverOf, offsetsOf, spanOf, type Windows } from './windows.ts'
+import { leftoverOf, spanOf, type Windows } from './windows.ts'
 
 /** A convolution y = x ∗ w: x [N, C, in…], w [O, C/groups, kernel…], y [N, O, out…]. */
 export type Convolution = {
@@ -52,97 +52,4 @@ export const inputByFlippedKernel = (g: GradientContext, c: Convolution, dy: str
     dilations,
     pads: [...span.map((s, i) => s - 1 - begin[i]!), ...span.map((s, i) => s - 1 - end[i]!)],
   })
-}
-
-/** ∂L/∂w of y = x ∗ w:  ∂L/∂w[o,c,k] = Σ_{n,p} ∂L/∂y[n,o,p] · x[n,c,p·s + k·d − pad]. */
-export const weightGradient = (g: GradientContext, c: Convolution, x: string, dy: string): string =>
-  prefersProducts(c) ? weightByProducts(g, c, x, dy) : weightByConvolution(g, c, x, dy)
-
-/** Products beat the convolution wherever there is one group; a kernel of many offsets would make too many of them. */
-const prefersProducts = ({ windows, groups }: Convolution) => groups === 1 && sizeOf(windows.kernel) <= 121
-
-/**
- * The sum over p is itself a convolution: of x over ∂L/∂y as the kernel, batch and channels exchanged, and stride exchanged
- * with dilation (the kernel's taps p lie s apart, and its outputs k lie d apart). Groups stay groups: the channels of the
- * swapped x are (group, n).
- */
-export const weightByConvolution = (g: GradientContext, c: Convolution, x: string, dy: string): string => {
-  const { kernel, strides, dilations, begin, end } = c.windows
-  const [n, channels] = [c.x[0]!, c.x[1]!]
-  const per = channels / c.groups
-  const spatial = range(2, c.x.length)
-  const swapped =
-    c.groups === 1
-      ? transpose(g, x, [1, 0, ...spatial])
-      : reshape(
-          g,
-          transpose(g, reshape(g, x, [n, c.groups, per, ...c.x.slice(2)]), [2, 1, 0, ...spatial.map((a) => a + 1)]),
-          [per, c.groups * n, ...c.x.slice(2)],
-        )
-  const leftover = leftoverOf(c.windows, c.x.slice(2), c.y.slice(2))
-  const taken = end.map((pad, i) => Math.max(pad - leftover[i]!, 0))
-  const found = g.b.op('Conv', [swapped, transpose(g, dy, [1, 0, ...spatial])], {
-    kernel_shape: c.y.slice(2),
-    strides: dilations,
-    dilations: strides,
-    group: c.groups,
-    pads: [...begin, ...taken],
-  })
-  // Positions left unread that no padding could give back make outputs past the kernel's last tap.
-  const extra = leftover.some((n, i) => n - end[i]! >= dilations[i]!)
-  const cut = extra ? slice(g, found, { axes: spatial, starts: kernel.map(() => 0), ends: kernel }) : found
-  return transpose(g, cut, [1, 0, ...spatial])
-}
-
-/**
- * ∂L/∂w as matrix products: with ∂L/∂y flattened to [O, P] over all P positions of the batch and x_k, [C, P], what offset k
- * of the kernel reads there,  ∂L/∂w[:,:,k] = ∂L/∂y · x_kᵀ. The offsets along the last axis are laid side by side first, so
- * that one product serves a row of the kernel (measured: 2.7 ms against 5.0 by convolution, 16 → 32 channels, 5×5), and
- * all of them where they are few. Other axes come before the batch: a slice of them copies long runs. One group only.
- */
-export const weightByProducts = (g: GradientContext, c: Convolution, x: string, dy: string): string => {
-  const { kernel, strides, dilations, begin, end } = c.windows
-  const [n, channels, outputs] = [c.x[0]!, c.x[1]!, c.y[1]!]
-  const last = c.x.length - 1
-  const outer = range(2, last)
-  const order = [1, ...outer, 0, last]
-  const points = n * sizeOf(c.y.slice(2))
-
-  const first = transpose(g, padZeros(g, x, [0, 0, ...begin], [0, 0, ...end]), order)
-  const rows = reshape(g, transpose(g, dy, order), [outputs, points])
-
-  /** What the taps `offset` of the kernel read, along axes of `value` that stand for `spatial` ones (0 is the first). */
-  const read = (value: string, axes: readonly number[], spatial: readonly number[], offset: readonly number[]) => {
-    const starts = spatial.map((d, i) => offset[i]! * dilations[d]!)
-    const ends = spatial.map((d, i) => starts[i]! + (c.y[d + 2]! - 1) * strides[d]! + 1)
-    const steps = spatial.map((d) => strides[d]!)
-    const lengths = spatial.map((d) => c.x[d + 2]! + begin[d]! + end[d]!)
-    const all = starts.every((start, i) => start === 0 && steps[i] === 1 && ends[i] === lengths[i])
-    return all ? value : slice(g, value, { axes, starts, ends, steps })
-  }
-
-  const width = kernel.at(-1)!
-  const row = concat(
-    g,
-    range(0, width).map((k) => read(first, [last], [last - 2], [k])),
-    0,
-  )
-  const offsets = offsetsOf(kernel.slice(0, -1))
-  const columns = offsets.map((offset) =>
-    reshape(
-      g,
-      read(
-        row,
-        outer.map((axis) => axis - 1),
-        outer.map((axis) => axis - 2),
-        offset,
-      ),
-      [width * channels, points],
-    ),
-  )
-  const product = (column: string) => g.b.op('Gemm', [rows, column], { transB: 1 })
-  const found = channels * sizeOf(kernel) <= 128 ? product(concat(g, columns, 0)) : concat(g, columns.map(product), 1)
-  // Columns stand in the order (offset, last tap, channel).
-  const taps = reshape(g, found, [outputs, sizeOf(kernel), channels])
-  return reshape(g, transpose(g, taps, [0, 2, 1]), [outputs, channels, ...kernel])
 }

@@ -1,0 +1,169 @@
+import { sizeOf } from '../base/index.ts'
+import type { Convolution } from './convolution.ts'
+import { concat, padZeros, range, reshape, slice, transpose } from './helpers.ts'
+import type { GradientContext } from './types.ts'
+import { leftoverOf, offsetsOf } from './windows.ts'
+
+/** ∂L/∂w of y = x ∗ w:  ∂L/∂w[o,c,k] = Σ_{n,p} ∂L/∂y[n,o,p] · x[n,c,p·s + k·d − pad]. */
+export const weightGradient = (g: GradientContext, c: Convolution, x: string, dy: string): string =>
+  prefersProducts(c) ? weightByProducts(g, c, x, dy) : weightByConvolution(g, c, x, dy)
+
+/** Products beat the convolution wherever there is one group; a kernel of many offsets would make too many of them. */
+const prefersProducts = ({ windows, groups }: Convolution) => groups === 1 && sizeOf(windows.kernel) <= 121
+
+/**
+ * The sum over p is itself a convolution: of x over ∂L/∂y as the kernel, batch and channels exchanged, and stride exchanged
+ * with dilation (the kernel's taps p lie s apart, and its outputs k lie d apart). Groups stay groups: the channels of the
+ * swapped x are (group, n).
+ */
+export const weightByConvolution = (g: GradientContext, c: Convolution, x: string, dy: string): string => {
+  const { kernel, strides, dilations, begin, end } = c.windows
+  const [n, channels] = [c.x[0]!, c.x[1]!]
+  const per = channels / c.groups
+  const spatial = range(2, c.x.length)
+  const swapped =
+    c.groups === 1
+      ? transpose(g, x, [1, 0, ...spatial])
+      : reshape(
+          g,
+          transpose(g, reshape(g, x, [n, c.groups, per, ...c.x.slice(2)]), [2, 1, 0, ...spatial.map((a) => a + 1)]),
+          [per, c.groups * n, ...c.x.slice(2)],
+        )
+  const leftover = leftoverOf(c.windows, c.x.slice(2), c.y.slice(2))
+  const taken = end.map((pad, i) => Math.max(pad - leftover[i]!, 0))
+  const found = g.b.op('Conv', [swapped, transpose(g, dy, [1, 0, ...spatial])], {
+    kernel_shape: c.y.slice(2),
+    strides: dilations,
+    dilations: strides,
+    group: c.groups,
+    pads: [...begin, ...taken],
+  })
+  // Positions left unread that no padding could give back make outputs past the kernel's last tap.
+  const extra = leftover.some((n, i) => n - end[i]! >= dilations[i]!)
+  const cut = extra ? slice(g, found, { axes: spatial, starts: kernel.map(() => 0), ends: kernel }) : found
+  return transpose(g, cut, [1, 0, ...spatial])
+}
+
+/**
+ * ∂L/∂w as matrix products over the P positions of the batch: with ∂L/∂y as rows [O, P] and x_k, [C, P], what offset k of
+ * the kernel reads there,  ∂L/∂w[:,:,k] = ∂L/∂y · x_kᵀ. One group only.
+ */
+export const weightByProducts = (g: GradientContext, c: Convolution, x: string, dy: string): string => {
+  const { kernel, strides } = c.windows
+  const [rows, width] = [sizeOf(kernel.slice(0, -1)), kernel.at(-1)!]
+  const [channels, outputs] = [c.x[1]!, c.y[1]!]
+  const movable = strides.slice(0, -1).every((stride) => stride === 1)
+  const fewer = outputs * rows + channels * width < channels * rows * width
+  return movable && fewer ? byShiftingBoth(g, c, x, dy) : byShiftingInput(g, c, x, dy)
+}
+
+/** Values as [channels, other axes…, N, last axis]: moving along the other axes then copies long runs. */
+const channelsFirst = (g: GradientContext, c: Convolution, value: string): string => {
+  const last = c.x.length - 1
+  return transpose(g, value, [1, ...range(2, last), 0, last])
+}
+
+/**
+ * A tap (a, b) of the kernel, b along the last axis, moves x by b and, what comes to the same in the sum, ∂L/∂y by −a:
+ *   ∂L/∂w[o,c,a,b] = Σ_{h,w} ∂L/∂y[o, h + pad − a·d, w] · x[c, h, w·s + b·d − pad],
+ * one product of all (a, o) with all (b, c). Copies of x for every b and of ∂L/∂y for every a are far fewer than of x for
+ * every (a, b). Where ∂L/∂y moves, the stride is 1.
+ */
+const byShiftingBoth = (g: GradientContext, c: Convolution, x: string, dy: string): string => {
+  const { kernel, dilations, begin } = c.windows
+  const outer = kernel.slice(0, -1)
+  const [channels, outputs] = [c.x[1]!, c.y[1]!]
+  const grid = c.x.slice(2, -1)
+
+  const moved = (value: string, offset: readonly number[]) => {
+    const before = offset.map((k, i) => k * dilations[i]! - begin[i]!)
+    const after = before.map((n, i) => grid[i]! - c.y[i + 2]! - n)
+    return padZeros(g, value, [0, ...before, 0, 0], [0, ...after, 0, 0])
+  }
+  const rows = channelsFirst(g, c, dy)
+  const left = concat(
+    g,
+    offsetsOf(outer).map((offset) => moved(rows, offset)),
+    0,
+  )
+  const right = concat(g, tapsAlongLast(g, c, channelsFirst(g, c, x)), 0)
+
+  const points = sizeOf(grid) * c.x[0]! * c.y.at(-1)!
+  const [heights, width] = [sizeOf(outer), kernel.at(-1)!]
+  const found = g.b.op(
+    'Gemm',
+    [reshape(g, left, [heights * outputs, points]), reshape(g, right, [width * channels, points])],
+    { transB: 1 },
+  )
+  const taps = reshape(g, found, [heights, outputs, width, channels])
+  return reshape(g, transpose(g, taps, [1, 3, 0, 2]), [outputs, channels, ...kernel])
+}
+
+/**
+ * Only x moves: the offsets along the last axis are laid side by side first, so that one product serves a row of the
+ * kernel, and all of them where they are few.
+ */
+const byShiftingInput = (g: GradientContext, c: Convolution, x: string, dy: string): string => {
+  const { kernel, strides, dilations, begin, end } = c.windows
+  const [n, channels, outputs] = [c.x[0]!, c.x[1]!, c.y[1]!]
+  const width = kernel.at(-1)!
+  const outer = range(0, kernel.length - 1)
+  const points = n * sizeOf(c.y.slice(2))
+
+  const [before, after] = [begin.slice(0, -1), end.slice(0, -1)]
+  const padded = padZeros(g, channelsFirst(g, c, x), [0, ...before, 0, 0], [0, ...after, 0, 0])
+  const row = concat(g, tapsAlongLast(g, c, padded), 0)
+  const columns = offsetsOf(kernel.slice(0, -1)).map((offset) => {
+    const reads = outer.map((axis) => {
+      const start = offset[axis]! * dilations[axis]!
+      const length = c.x[axis + 2]! + begin[axis]! + end[axis]!
+      return { axis: axis + 1, start, ...reading(start, strides[axis]!, c.y[axis + 2]!, length) }
+    })
+    return reshape(g, sliced(g, row, reads), [width * channels, points])
+  })
+  const rows = reshape(g, channelsFirst(g, c, dy), [outputs, points])
+  const product = (column: string) => g.b.op('Gemm', [rows, column], { transB: 1 })
+  const found = channels * sizeOf(kernel) <= 128 ? product(concat(g, columns, 0)) : concat(g, columns.map(product), 1)
+  // Columns stand in the order (offset, last tap, channel).
+  const taps = reshape(g, found, [outputs, sizeOf(kernel), channels])
+  return reshape(g, transpose(g, taps, [0, 2, 1]), [outputs, channels, ...kernel])
+}
+
+/** What every tap along the last axis reads of [channels, …, N, last axis]; the edges are read as zeros. */
+const tapsAlongLast = (g: GradientContext, c: Convolution, value: string): string[] => {
+  const { kernel, strides, dilations, begin } = c.windows
+  const [stride, dilation, pad] = [strides.at(-1)!, dilations.at(-1)!, begin.at(-1)!]
+  const [from, to] = [c.x.at(-1)!, c.y.at(-1)!]
+  const span = (to - 1) * stride + 1
+  const none = range(0, c.x.length - 1).map(() => 0)
+  return range(0, kernel.at(-1)!).map((k) => {
+    // Padding and, where it is negative, cutting in one go, so that what is left starts with the tap's first reading.
+    const before = pad - k * dilation
+    const cut = padZeros(g, value, [...none, before], [...none, span - from - before])
+    return sliced(g, cut, [{ axis: c.x.length - 1, start: 0, ...reading(0, stride, to, span) }])
+  })
+}
+
+type Reading = {
+  readonly axis: number
+  readonly start: number
+  readonly end: number
+  readonly step: number
+  readonly whole: boolean
+}
+
+/** `count` readings a stride apart. */
+const reading = (start: number, step: number, count: number, length: number) => {
+  const end = start + (count - 1) * step + 1
+  return { end, step, whole: start === 0 && step === 1 && end === length }
+}
+
+const sliced = (g: GradientContext, value: string, readings: readonly Reading[]): string =>
+  readings.every((r) => r.whole)
+    ? value
+    : slice(g, value, {
+        axes: readings.map((r) => r.axis),
+        starts: readings.map((r) => r.start),
+        ends: readings.map((r) => r.end),
+        steps: readings.map((r) => r.step),
+      })
