@@ -10,8 +10,8 @@ from making import export, initializers_of, sample
 from torch import nn
 from torchvision_networks import Network
 
-attempts = 12
-roundings = 4
+attempts = 8
+roundings = 2
 calm = 1e-4
 
 

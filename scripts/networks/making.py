@@ -45,7 +45,7 @@ def randomize(model: nn.Module, network: Network) -> None:
             if parameter.numel() > 1 and bool((parameter == parameter.flatten()[0]).all()):
                 centre = 1.0 if float(parameter.flatten()[0]) != 0 else 0.0
                 parameter.normal_(centre, 0.1)
-        if norms and network.batch > 1:
+        if norms and network.outputs == ("out",):
             for norm in norms:
                 norm.train()
                 norm.momentum = 1.0

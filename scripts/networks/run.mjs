@@ -1,8 +1,8 @@
 // Exports networks, checks each and deletes it again; what was found is a line of FOLDER/results.jsonl per network.
 //
-//   npm run build && node scripts/networks/run.mjs FOLDER [--only NAME,NAME] [--seconds 180] [--keep]
+//   npm run build && node scripts/networks/run.mjs FOLDER [--only NAME,NAME] [--seconds 180] [--again] [--keep]
 //
-// Networks that have a line are left out unless they are named, and none is begun when the seconds are spent: run it again
+// Networks that have a line are left out unless `--again` is said, and none is begun when the seconds are spent: run it again
 // until it says that nothing is left, then `node scripts/networks/document.mjs FOLDER/results.jsonl docs/networks.md`.
 
 import { execFile } from 'node:child_process'
@@ -15,6 +15,7 @@ const { values, positionals } = parseArgs({
   options: {
     only: { type: 'string' },
     seconds: { type: 'string', default: 'Infinity' },
+    again: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
     'only-gradients': { type: 'boolean', default: false },
     'only-file': { type: 'boolean', default: false },
@@ -22,7 +23,7 @@ const { values, positionals } = parseArgs({
 })
 const folder = positionals[0]
 if (folder === undefined) {
-  console.error('usage: node scripts/networks/run.mjs FOLDER [--only NAME,NAME] [--seconds S] [--keep]')
+  console.error('usage: node scripts/networks/run.mjs FOLDER [--only NAME,NAME] [--seconds S] [--again] [--keep]')
   process.exit(2)
 }
 
@@ -35,8 +36,8 @@ mkdirSync(folder, { recursive: true })
 const results = join(folder, 'results.jsonl')
 const lines = existsSync(results) ? readFileSync(results, 'utf8').trim().split('\n').filter(Boolean) : []
 const done = new Set(lines.map((line) => JSON.parse(line).name))
-const listed = (await exporter('--list')).stdout.trim().split('\n')
-const names = values.only?.split(',') ?? listed.filter((name) => !done.has(name))
+const wanted = values.only?.split(',') ?? (await exporter('--list')).stdout.trim().split('\n')
+const names = wanted.filter((name) => values.again || !done.has(name))
 
 const lastLine = (text) => String(text).trim().split('\n').at(-1)
 

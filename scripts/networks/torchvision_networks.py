@@ -111,9 +111,10 @@ networks: Dict[str, Network] = {
 # A network of each family for gradients, narrower where most of the file would be one layer.
 
 
-def narrow_vgg() -> nn.Module:
-    model = models.vgg11_bn(weights=None, num_classes=10)
-    model.classifier[0], model.classifier[3], model.classifier[6] = nn.Linear(25088, 256), nn.Linear(256, 256), nn.Linear(256, 10)
+def narrow(name: str, linear: Tuple[int, int, int]) -> nn.Module:
+    model = get_model(name, weights=None, num_classes=10)
+    for index, i, o in zip(linear, (model.classifier[linear[0]].in_features, 128, 128), (128, 128, 10)):
+        model.classifier[index] = nn.Linear(i, o)
     return model
 
 
@@ -122,14 +123,15 @@ def small_maxvit() -> nn.Module:
 
 
 families = """
-    alexnet convnext_tiny deeplabv3_mobilenet_v3_large densenet121 efficientnet_b0 efficientnet_v2_s fcn_resnet50 googlenet inception_v3
+    convnext_tiny deeplabv3_mobilenet_v3_large densenet121 efficientnet_b0 efficientnet_v2_s fcn_resnet50 googlenet inception_v3
     lraspp_mobilenet_v3_large mc3_18 mnasnet0_5 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small mvit_v2_s r2plus1d_18 r3d_18 regnet_x_400mf
     regnet_y_400mf resnet18 resnet50 resnext50_32x4d s3d shufflenet_v2_x0_5 squeezenet1_1 swin_t swin_v2_t wide_resnet50_2
 """
 
 differentiated: Dict[str, Network] = {
     **{name: networks[name] for name in families.split()},
-    "vgg11_bn": Network(narrow_vgg, {"x": (3, 224, 224)}),
+    "alexnet": Network(lambda: narrow("alexnet", (1, 4, 6)), {"x": (3, 224, 224)}, 9),
+    "vgg11_bn": Network(lambda: narrow("vgg11_bn", (0, 3, 6)), {"x": (3, 224, 224)}, batch=1),
     "maxvit_t": Network(small_maxvit, {"x": (3, 64, 64)}),
     "vit_b_16": Network(lambda: models.VisionTransformer(64, 16, 4, 12, 192, 768, num_classes=10), {"x": (3, 64, 64)}),
 }
