@@ -1,6 +1,6 @@
 import { type DataType, dataTypes } from '../base/index.ts'
 import { scalarLike } from './helpers.ts'
-import type { GradientContext } from './types.ts'
+import type { Emitter } from './types.ts'
 
 /** A value by name, or a number that becomes a scalar constant. */
 export type Term = string | number
@@ -9,7 +9,7 @@ export type Term = string | number
 export type Calculator = ReturnType<typeof calculator>
 
 /** @param like one of the node's own values: numbers become constants of its element type */
-export const calculator = (g: GradientContext, like: string) => {
+export const calculator = (g: Emitter, like: string) => {
   const name = (term: Term) => (typeof term === 'number' ? scalarLike(g, like, term) : term)
   const binary = (op: string) => (x: Term, y: Term) => g.b.op(op, [name(x), name(y)])
   const unary = (op: string) => (x: Term) => g.b.op(op, [name(x)])
@@ -52,5 +52,4 @@ export const calculator = (g: GradientContext, like: string) => {
   }
 }
 
-export const cast = (g: GradientContext, x: string, type: DataType): string =>
-  g.b.op('Cast', [x], { to: dataTypes[type].onnx })
+export const cast = (g: Emitter, x: string, type: DataType): string => g.b.op('Cast', [x], { to: dataTypes[type].onnx })

@@ -1,6 +1,6 @@
 import { bytesOf, type DataType, EspalierError, sizeOf, type Tensor, UnsupportedError } from '../base/index.ts'
 import { type Node, nodeLabel } from '../onnx/index.ts'
-import type { AxisContext, AxisRef, GradientContext } from './types.ts'
+import type { AxisContext, AxisRef, Emitter, GradientContext } from './types.ts'
 
 // Helpers of the operators' rows. Every node they emit means the same in opsets 13 to 21, unless said; values emitted
 // by a rule have no traced shape, so their dims are passed along.
@@ -61,35 +61,34 @@ export const tensorLike = (type: DataType, dims: readonly number[], values: read
 }
 
 /** A scalar constant of the element type of `like`, one of the node's own values. */
-export const scalarLike = (g: GradientContext, like: string, value: number): string =>
+export const scalarLike = (g: Emitter, like: string, value: number): string =>
   g.b.constant(tensorLike(g.type(like), [], [value]), 'scalar')
 
 /** A constant filled with one value, of the element type of `like`. */
-export const filled = (g: GradientContext, like: string, dims: readonly number[], value: number): string =>
+export const filled = (g: Emitter, like: string, dims: readonly number[], value: number): string =>
   sizeOf(dims) <= 64
     ? g.b.constant(tensorLike(g.type(like), dims, Array(sizeOf(dims)).fill(value)), 'filled')
     : g.b.op('ConstantOfShape', [g.b.ints(dims)], { value: tensorLike(g.type(like), [1], [value]) })
 
 /** `x · value`, the multiplication left out when it would do nothing. */
-export const scaled = (g: GradientContext, like: string, x: string, value: number): string =>
+export const scaled = (g: Emitter, like: string, x: string, value: number): string =>
   value === 1 ? x : g.b.op('Mul', [x, scalarLike(g, like, value)])
 
 /** Sum over some axes; over none it is `x` itself. */
-export const sum = (g: GradientContext, x: string, axes: readonly number[], keepdims = false): string =>
+export const sum = (g: Emitter, x: string, axes: readonly number[], keepdims = false): string =>
   axes.length === 0 ? x : g.b.op('ReduceSum', [x, g.b.ints(axes)], { keepdims: keepdims ? 1 : 0 })
 
-export const reshape = (g: GradientContext, x: string, dims: readonly number[]): string =>
+export const reshape = (g: Emitter, x: string, dims: readonly number[]): string =>
   // A 0 in a Reshape target means "copy": allowzero keeps empty tensors what they are.
   g.b.op('Reshape', [x, g.b.ints(dims)], dims.includes(0) ? { allowzero: 1 } : {})
 
-export const transpose = (g: GradientContext, x: string, perm: readonly number[]): string =>
+export const transpose = (g: Emitter, x: string, perm: readonly number[]): string =>
   perm.every((axis, i) => axis === i) ? x : g.b.op('Transpose', [x], { perm })
 
-export const expand = (g: GradientContext, x: string, dims: readonly number[]): string =>
-  g.b.op('Expand', [x, g.b.ints(dims)])
+export const expand = (g: Emitter, x: string, dims: readonly number[]): string => g.b.op('Expand', [x, g.b.ints(dims)])
 
 export const slice = (
-  g: GradientContext,
+  g: Emitter,
   x: string,
   range: {
     axes: readonly number[]
@@ -107,21 +106,21 @@ export const slice = (
   ])
 
 /** Pads with zeros: `begin` and `end` for every axis. */
-export const padZeros = (g: GradientContext, x: string, begin: readonly number[], end: readonly number[]): string =>
+export const padZeros = (g: Emitter, x: string, begin: readonly number[], end: readonly number[]): string =>
   [...begin, ...end].every((n) => n === 0) ? x : g.b.op('Pad', [x, g.b.ints([...begin, ...end])])
 
 /** Takes `x` apart along an axis into pieces of the given sizes. */
-export const split = (g: GradientContext, x: string, axis: number, sizes: readonly number[]): string[] =>
+export const split = (g: Emitter, x: string, axis: number, sizes: readonly number[]): string[] =>
   sizes.length === 1 ? [x] : g.b.ops('Split', [x, g.b.ints(sizes)], sizes.length, { axis })
 
-export const concat = (g: GradientContext, parts: readonly string[], axis: number): string =>
+export const concat = (g: Emitter, parts: readonly string[], axis: number): string =>
   parts.length === 1 ? parts[0]! : g.b.op('Concat', parts, { axis })
 
 /**
  * Undoes broadcasting. If y = broadcast(x) then every element of x was used once for each of its copies, so
  * ∂L/∂x is ∂L/∂y summed over the copies: the axes that were added in front and those stretched from 1.
  */
-export const sumTo = (g: GradientContext, grad: string, from: readonly number[], to: readonly number[]): string => {
+export const sumTo = (g: Emitter, grad: string, from: readonly number[], to: readonly number[]): string => {
   const added = from.length - to.length
   const stretched = range(added, from.length).filter((axis) => to[axis - added] === 1 && from[axis] !== 1)
   const summed = sum(g, grad, [...range(0, added), ...stretched])

@@ -37,17 +37,21 @@ export const stops = 'stops'
 /** Marks an operator that only pruning knows: on the way from a trainable weight to the loss it is an error. */
 export const unknown = 'unknown'
 
-export type GradientContext = NodeContext & {
+/** Emits nodes for a node: those of its gradient, or plainer ones that take its place. */
+export type Emitter = NodeContext & { readonly b: GraphBuilder }
+
+export type GradientContext = Emitter & {
   /** ∂L/∂output for each output, by position; undefined where the loss does not depend on that output. */
   readonly grads: readonly (string | undefined)[]
   /** Whether ∂L/∂input i is asked for; rules skip what nobody wants. */
   wants(input: number): boolean
-  /** Emits the nodes of the gradient. */
-  readonly b: GraphBuilder
 }
 
 /** ∂L/∂input for each input, by position, as value names; undefined where there is none or it was not wanted. */
 export type GradientRule = (g: GradientContext) => readonly (string | undefined)[]
+
+/** Writes a node in plainer operators, which have rows; gives the names of the values that stand for its outputs. */
+export type Lowering = (e: Emitter) => readonly (string | undefined)[]
 
 /** One axis of a value; negative axes count from the end. */
 export type AxisRef = { readonly value: string; readonly axis: number }

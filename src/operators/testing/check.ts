@@ -92,7 +92,7 @@ export const openEither = async (
 }
 
 /** What a rule may ask, answered from one run. */
-const contextOf = (c: OperatorCase, one: OneNode, out: Values): NodeContext => {
+export const contextOf = (c: OperatorCase, one: OneNode, out: Values): NodeContext => {
   const find = (name: string) => {
     const tensor = one.values.get(name) ?? out[name]
     if (!tensor) throw new Error(`${c.op} (${c.name}): its rule asks for '${name}', which is not a value of the node`)
