@@ -101,6 +101,24 @@ type Inspected = {
 }
 
 describe('inspect', () => {
+  test('--groups draws what lives and dies together', async () => {
+    const { stdout } = await espalier(folder, ['inspect', 'tf-cnn.onnx', '--groups'])
+    expect(stdout).toContain('conv1.weight  16 units, exact')
+    expect(stdout).toMatch(/├─ makes +conv1\.weight:0 +Conv 'conv1'/)
+    expect(stdout).toMatch(/└─ feeds +conv2\.weight:1 +Conv 'conv2'/)
+    expect(stdout).toMatch(/stays: .*an output of the graph/)
+    expect(stdout).toContain('5 groups of units')
+    const { groups, prunableMacs } = await json<{
+      groups: { name: string; members: object[] }[]
+      prunableMacs: { exact: number }
+    }>(folder, ['inspect', 'tf-cnn.onnx', '--groups'])
+    expect(groups.map(({ name }) => name)[0]).toBe('conv1.weight')
+    expect(groups[0]!.members).toContainEqual(
+      expect.objectContaining({ initializer: 'conv2.weight', axis: 1, role: 'consumes', perUnit: 1 }),
+    )
+    expect(prunableMacs.exact).toBe(1)
+  })
+
   test('an ONNX file: variables, operators, parameters, MACs and bytes', async () => {
     const found = await json<
       Inspected & { macs: number; bytes: number; opset: number; operators: object; inputs: object[] }

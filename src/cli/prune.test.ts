@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sizeOf } from '../base/index.ts'
 import { readModel, writeModel } from '../onnx/file.ts'
 import type { Model } from '../onnx/index.ts'
-import type { Plan } from '../prune/index.ts'
+import type { GroupReport, Plan } from '../prune/index.ts'
 import { espalier, json, spawned, temporary, writeDigits, writeNetwork } from './testing/cli.ts'
 
 let folder: string
@@ -16,6 +16,9 @@ type Document = {
   plan: Plan
   before: { parameters: number; bytes: number; macs: number }
   after: { parameters: number; bytes: number; macs: number }
+  groups: GroupReport[]
+  target?: { quantity: string; goal: number; reached: number }
+  rounds?: { round: number; loss: number; accuracy: number; passes: boolean }[]
   proof?: { equal: boolean; difference: number }
 }
 
@@ -169,6 +172,44 @@ describe('how much goes', () => {
     expect(keptOf(global)).not.toEqual(keptOf(local))
     for (const { size, kept } of global.plan.groups) expect(kept).toBeGreaterThanOrEqual(size - Math.floor(0.6 * size))
     expect(keptOf(await dry('--ratio', '0.4', '--round-to', '8'))).toEqual([8, 24, 24, 80, 152])
+    expect(keptOf(await dry('--ratio', '0.4', '--round-to', '8:up'))).toEqual([16, 24, 24, 80, 160])
+    expect(keptOf(await dry('--ratio', '0.4', '--round-to', '8:down'))).toEqual([8, 16, 16, 72, 152])
+    // A cap within one step: what one layer may not give, the others do.
+    const capped = await dry('--ratio', '0.5', '--scope', 'global', '--max-ratio', '0.55', '--criterion', 'sum')
+    for (const { size, kept } of capped.plan.groups) expect(kept).toBeGreaterThanOrEqual(size - Math.floor(0.55 * size))
+    expect(capped.target).toEqual({ quantity: 'units', goal: 232, reached: 232 })
+  })
+
+  test('--keep leaves the inputs of a layer free, --keep-inputs does not', async () => {
+    expect(keptOf(await dry('--ratio', '0.5', '--keep', 'conv2'))).toEqual([8, 32, 16, 64, 128])
+    expect(keptOf(await dry('--ratio', '0.5', '--keep', 'conv2', '--keep-inputs'))).toEqual([16, 32, 16, 64, 128])
+  })
+
+  test('it says how near a budget came, and what keeps it from coming nearer', async () => {
+    const { target, before, after } = await dry('--macs', '0.4')
+    expect(target).toEqual({ quantity: 'macs', goal: 0.4 * before.macs, reached: after.macs })
+    const { stdout } = await espalier(folder, ['prune', 'tf-cnn.onnx', '--macs', '0.4', '--dry-run'])
+    expect(stdout).toMatch(/\d MACs of the 627 405 allowed \((9[89]|100)\.\d %\)/)
+    const coarse = await espalier(folder, ['prune', 'tf-cnn.onnx', '--macs', '0.9', '--round-to', '16', '--dry-run'])
+    expect(coarse.stdout).toContain('nearer is kept from it by widths in multiples of 16')
+  })
+
+  test('the table of groups: units, scores at the cut, MACs that add up to what is saved', async () => {
+    const { groups, before, after, plan } = await dry('--ratio', '0.5', '--scope', 'global')
+    expect(groups.map(({ name, size, kept }) => ({ name, size, kept }))).toEqual(
+      plan.groups.map(({ name, size, kept }) => ({ name, size, kept })),
+    )
+    expect(groups.reduce((sum, { macsSaved }) => sum + macsSaved, 0)).toBe(before.macs - after.macs)
+    const weight = (await readModel(at('tf-cnn.onnx'))).graph.initializers.get('conv1.weight')!
+    const values = new Float32Array(weight.bytes.slice().buffer)
+    const l1 = (k: number) => values.slice(k * 9, k * 9 + 9).reduce((sum, w) => sum + Math.abs(w), 0)
+    const stay = plan.slices['conv1.weight']!['0']!
+    const go = Array.from({ length: 16 }, (_, k) => k).filter((k) => !stay.includes(k))
+    expect(groups[0]!.cut!.goes).toBeCloseTo(Math.max(...go.map(l1)), 5)
+    expect(groups[0]!.cut!.stays).toBeCloseTo(Math.min(...stay.map(l1)), 5)
+    expect(groups[0]!.members[0]).toMatchObject({ initializer: 'conv1.weight', axis: 0, role: 'produces' })
+    const { stdout } = await espalier(folder, ['prune', 'tf-cnn.onnx', '--ratio', '0.5', '--dry-run'])
+    expect(stdout).toMatch(/group +units +kept +goes up to +stays from +MACs saved +members/)
   })
 
   test('rounds leave what one round leaves, and a cap holds over all of them', async () => {
@@ -310,6 +351,37 @@ describe('retraining', () => {
     expect(await same(at('other-seed.onnx'), at('r.onnx'))).toBe(false)
   })
 
+  test('schedules lead to the same widths, and a bound on the validation loss ends the run before it passes', async () => {
+    const args = ['prune', 'lenet-300-100.onnx', '--ratio', '0.6', '--steps', '3', '--dry-run']
+    for (const schedule of ['one-shot', 'geometric', 'linear', 'agp'])
+      expect(keptOf(await json<Document>(folder, [...args, '--prune-schedule', schedule])), schedule).toEqual([120, 40])
+
+    // Without retraining a trained network does worse from round to round.
+    const training = ['--epochs', '8', '--lr', '0.01', '--batch', '10', '--threads', '1']
+    await json(folder, ['train', 'lenet-300-100', '--data', 'idx:data', '--out', 'trained', ...training])
+    const bounded = ['prune', 'trained/model.onnx', '--ratio', '0.96', '--steps', '4', '--prune-schedule', 'linear']
+    bounded.push('--data', 'idx:data')
+    const free = await json<Document>(folder, [...bounded, '--stop-loss', '100', '--out', 'free.onnx'])
+    expect(free.rounds!.map(({ round, passes }) => [round, passes])).toEqual([1, 2, 3, 4].map((round) => [round, true]))
+    const losses = free.rounds!.map(({ loss }) => loss)
+    expect(losses).toEqual([...losses].sort((a, b) => a - b))
+    const bound = String((losses[1]! + losses[2]!) / 2)
+    const { rounds, plan } = await json<Document>(folder, [...bounded, '--stop-loss', bound, '--out', 'stopped.onnx'])
+    expect(rounds!.map(({ passes }) => passes)).toEqual([true, true, false])
+    expect(plan.groups.map(({ kept }) => kept)).toEqual([156, 52])
+    const { code, stderr } = await espalier(folder, [...bounded, '--stop-accuracy', '1.1', '--out', 'never.onnx'])
+    expect([code, stderr]).toEqual([1, expect.stringContaining('the first round passes the bound already')])
+  })
+
+  test('soft pruning trains before the cut; the plan is the original’s all the same', async () => {
+    const args = ['prune', 'lenet-300-100.onnx', '--ratio', '0.6', ...small, '--lr', '0.01', '--soft', '2', '--verify']
+    const { proof, plan } = await json<Document>(folder, [...args, '--out', 'soft.onnx'])
+    expect(proof!.equal).toBe(true)
+    expect(plan.groups.map(({ kept }) => kept)).toEqual([120, 40])
+    const hard = await json<Document>(folder, ['prune', 'lenet-300-100.onnx', '--ratio', '0.6', '--dry-run'])
+    expect(plan.slices).not.toEqual(hard.plan.slices)
+  })
+
   test('with a teacher', async () => {
     const args = ['prune', 'lenet-300-100.onnx', '--ratio', '0.6', ...small]
     await json(folder, [...args, '--out', 'alone.onnx'])
@@ -380,6 +452,19 @@ describe('what cannot be done leaves everything as it was', () => {
     ],
     ['a scope there is not', 2, ['tf-cnn.onnx', '--ratio', '0.5', '--scope', 'all', ...out], ['--scope all', 'global']],
     ['a flag there is not', 2, ['tf-cnn.onnx', '--ratio', '0.5', '--fast', ...out], ['--fast', '--help']],
+    [
+      'a width that is no number',
+      2,
+      ['tf-cnn.onnx', '--ratio', '0.5', '--round-to', '8:sideways', ...out],
+      ['--round-to 8:sideways', '8:up'],
+    ],
+    ['keeping inputs of nothing', 2, ['tf-cnn.onnx', '--ratio', '0.5', '--keep-inputs', ...out], ['--keep']],
+    [
+      'a bound without data',
+      2,
+      ['tf-cnn.onnx', '--ratio', '0.5', '--stop-loss', '1', ...out],
+      ['--stop-loss needs --data'],
+    ],
     ['a cap of nothing', 2, ['tf-cnn.onnx', '--ratio', '0.5', '--max-ratio', '0', ...out], ['max-ratio']],
     ['no model', 2, [...out, '--ratio', '0.5'], ['MODEL is missing']],
     [

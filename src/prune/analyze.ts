@@ -1,10 +1,11 @@
-import type { Tensor, TensorType } from '../base/index.ts'
-import { type Model, type Node, opsetOf } from '../onnx/index.ts'
+import { sizeOf, type Tensor, type TensorType } from '../base/index.ts'
+import { type Model, type Node, opsetOf, subgraphsOf } from '../onnx/index.ts'
 import { type NodeContext, operatorOf } from '../operators/index.ts'
-import { constants, type Runtime, trace, type Values } from '../runtime/index.ts'
+import { constants, type Runtime, settleControl, trace, type Values } from '../runtime/index.ts'
 import type { Heads } from './choices.ts'
 import { type SampleOptions, sampleInputs } from './feeds.ts'
 import { groupUnits } from './groups.ts'
+import { isFloating } from './importance/weights.ts'
 import { prepareModel } from './prepare.ts'
 import { runAxisRules } from './rules.ts'
 import { settleShapes } from './settle-shapes.ts'
@@ -27,9 +28,10 @@ export type AnalyzeOptions = Pick<SampleOptions, 'sizes' | 'seed'> & {
  */
 export const analyzeModel = async (original: Model, options: AnalyzeOptions): Promise<Analysis> => {
   const { runtime, onEvent = () => {} } = options
-  const { model, copies } = prepareModel(original)
   onEvent({ type: 'progress', stage: 'trace', done: 0, total: 1 })
-  const feeds = options.feeds ?? sampleInputs(model, options)
+  const feeds = options.feeds ?? sampleInputs(original, options)
+  const looks = options.feeds ? [] : [feeds, secondLook(original, options)]
+  const { model, copies } = prepareModel(await settleControl(original, runtime, { looks, may: holdsNoWeights }))
   const traced = await trace(runtime, model, feeds)
   const made = options.feeds
     ? new Map<string, TensorType>()
@@ -40,6 +42,14 @@ export const analyzeModel = async (original: Model, options: AnalyzeOptions): Pr
   onEvent({ type: 'progress', stage: 'trace', done: 1, total: 1 })
   return analyzeTraced(model, { shapes, known, copies, heads: options.heads, onEvent })
 }
+
+/** Weights of a subgraph would have no place in the original that a plan could name. */
+const holdsNoWeights = (node: Node): boolean =>
+  subgraphsOf(node).every(
+    ({ nodes, initializers }) =>
+      [...initializers.values()].every((tensor) => !isFloating(tensor) || sizeOf(tensor.dims) <= 1) &&
+      nodes.every(holdsNoWeights),
+  )
 
 /** Inputs of another batch, and larger wherever the model leaves an axis free. */
 const secondLook = (model: Model, options: AnalyzeOptions): Values =>

@@ -1,6 +1,6 @@
 import { int64, numbersOf, sizeOf, type Tensor, type TensorType } from '../base/index.ts'
-import { type Graph, intOf, type Model, makeNode, type Node, readsOf } from '../onnx/index.ts'
-import { constants, type Runtime, trace, type Values } from '../runtime/index.ts'
+import { intOf, type Model, makeNode, type Node, readsOf } from '../onnx/index.ts'
+import { constants, dependsOnData, type Runtime, trace, type Values } from '../runtime/index.ts'
 
 /** Sizes and indices, which is what graphs compute from shapes; larger values are data. */
 const isSmallInteger = (tensor: Tensor) =>
@@ -63,39 +63,6 @@ export const settleShapes = async (
   )
   dropUnread(model, constant)
   return made
-}
-
-/** Inputs that say how large an output is. */
-const sizing: { readonly [opType: string]: readonly number[] } = {
-  ConstantOfShape: [0],
-  Expand: [1],
-  OneHot: [1],
-  Pad: [1, 3],
-  Range: [0, 1, 2],
-  Reshape: [1],
-  Resize: [1, 2, 3],
-  Slice: [1, 2, 3, 4],
-  Split: [1],
-  Tile: [1],
-  TopK: [1],
-  Upsample: [1],
-}
-
-const counting = new Set(['NonZero', 'NonMaxSuppression', 'Unique', 'Compress', 'If', 'Loop', 'Scan', 'SequenceAt'])
-
-/**
- * Values whose size, or what is computed from it, depends on what numbers the model is fed: boxes found, elements that are
- * not zero. Two runs that happened to give the same size say nothing of them.
- */
-const dependsOnData = ({ nodes, initializers }: Graph, known: ReadonlyMap<string, Tensor>): Set<string> => {
-  const loose = new Set<string>()
-  for (const node of nodes) {
-    const sizes = (sizing[node.opType] ?? []).map((position) => node.inputs[position] ?? '')
-    const unknown = sizes.some((name) => name !== '' && !known.has(name) && !initializers.has(name))
-    if (unknown || counting.has(node.opType) || readsOf(node).some((name) => loose.has(name)))
-      for (const name of node.outputs) loose.add(name)
-  }
-  return loose
 }
 
 const sameTensor = (a: Tensor, b: Tensor) =>

@@ -38,7 +38,7 @@ export const applyPlan = (model: Model, plan: Plan, analysis: Analysis, onEvent:
 }
 
 /** The classes a plan removes: those of every index missing from its slices. */
-const removedRoots = ({ model, units }: Analysis, { slices }: Plan): Set<number> => {
+export const removedRoots = ({ model, units }: Analysis, { slices }: Plan): Set<number> => {
   const removed = new Set<number>()
   for (const name of Object.keys(slices)) {
     const dims = model.graph.initializers.get(name)?.dims

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { UsageError } from '../base/index.ts'
+import { buildModel, conv, flatten, linear } from '../nn/index.ts'
 import type { Model } from '../onnx/index.ts'
-import { adamw } from '../optim/index.ts'
+import { adamw, type OptimizerState, ranger } from '../optim/index.ts'
 import { analyzeModel, applyPlan, costOf, parsePlan, serializePlan, verifyPlan } from '../prune/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
+import type { PruneSchedule } from './prune-schedule.ts'
 import { type Round, rebirth } from './rebirth.ts'
 import { smallCnn, smallDigits, smallResnet } from './testing/samples.ts'
 import { train } from './trainer.ts'
@@ -21,6 +23,15 @@ const retrain = async (model: Model): Promise<Model> =>
       recipe: adamw({ lr: 1e-2 }),
     })
   ).model
+
+/** One convolution of 16 channels. */
+const wide = (): Model =>
+  buildModel('wide', { dims: [1, 14, 14] }, { seed: 0 }, (net, input) =>
+    linear(net, 'fc', flatten(net, conv(net, 'conv1', input, { to: 16, kernel: 3, stride: 2 }), 'features'), {
+      to: 10,
+      output: 'logits',
+    }),
+  )
 
 const widthsOf = ({ whole }: Round) => whole.groups.map(({ kept }) => kept)
 
@@ -120,6 +131,54 @@ describe('rounds of pruning and retraining', () => {
       judge: async ({ round }) => round < 3,
     })
     expect(last.round).toBe(2)
+  })
+
+  test('a judge that refuses the first round leaves nothing to give back', async () => {
+    const asked = { model: smallCnn(), runtime, steps: 3, target: { ratio: 0.5 } }
+    await expect(rebirth({ ...asked, judge: async () => false })).rejects.toThrow('round 1 of 3 was refused')
+  })
+
+  test('schedules: all at once, equal steps, much at first, and the same share of what is left', async () => {
+    const gone = async (schedule: PruneSchedule) => {
+      const found: number[] = []
+      const judge = async (round: Round) => found.push(16 - widthsOf(round)[0]!) > 0
+      await rebirth({ model: wide(), runtime, steps: 4, schedule, target: { ratio: 0.75 }, judge })
+      return found
+    }
+    // 16 · 0.75 · (1 − (1 − t/4)³) is 6.9, 10.5, 11.8, 12; 16 · (1 − 4^(−t/4)) is 4.7, 8, 10.3, 12.
+    expect(await gone('one-shot')).toEqual([12, 12, 12, 12])
+    expect(await gone('linear')).toEqual([3, 6, 9, 12])
+    expect(await gone('agp')).toEqual([6, 10, 11, 12])
+    expect(await gone('geometric')).toEqual([4, 8, 10, 12])
+  })
+
+  test('what the optimizer remembers goes on from round to round, cut as the weights are', async () => {
+    const seen: { state: OptimizerState | undefined; round: Round }[] = []
+    const model = smallResnet()
+    const data = await smallDigits(60)
+    await rebirth({
+      model,
+      runtime,
+      steps: 3,
+      target: { ratio: 0.5 },
+      retrain: async (pruned, round) => {
+        seen.push({ state: round.optimizer, round })
+        const { model, state } = await train(pruned, {
+          ...{ runtime, threads: 1, data, batch: 20, epochs: 1, recipe: ranger({ lr: 1e-3 }) },
+          ...(round.optimizer && { optimizerState: round.optimizer }),
+        })
+        return { model, optimizer: state.optimizer }
+      },
+    })
+    expect(seen.map(({ state }) => state !== undefined)).toEqual([false, true, true])
+    const { state, round } = seen[2]!
+    const memory = [...state!.tensors].filter(([key]) => key.includes('momentum'))
+    expect(memory.length).toBeGreaterThan(5)
+    for (const [key, { dims }] of memory)
+      expect(dims, key).toEqual(round.pruned.graph.initializers.get(key.split(':').slice(2).join(':'))!.dims)
+    // Two retrainings of three batches each lie behind it; the schedule begins anew.
+    expect(new Set(Object.values(state!.scalars.steps))).toEqual(new Set([6]))
+    expect(state!.scalars.count).toBe(0)
   })
 
   test('rounds that make no sense are refused', async () => {

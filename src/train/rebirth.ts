@@ -1,5 +1,6 @@
-import { UsageError } from '../base/index.ts'
+import { EspalierError, UsageError } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
+import type { OptimizerState } from '../optim/index.ts'
 import {
   type Analysis,
   analyzeModel,
@@ -9,18 +10,30 @@ import {
   type Plan,
   type PruneOptions,
   planPruning,
-  type Target,
 } from '../prune/index.ts'
+import { carriedState } from './carry.ts'
+import { type PruneSchedule, shareAfter, targetAfter } from './prune-schedule.ts'
+import type { Trained } from './soft.ts'
 
 export type RebirthOptions = PruneOptions & {
   /** The model to prune; the plan that comes out is in its indices. */
   readonly model: Model
   /** Rounds of pruning, each followed by retraining; 1. */
   readonly steps?: number
+  /** How the share that is gone grows from round to round; 'geometric'. */
+  readonly schedule?: PruneSchedule
+  /** Trains on before anything of a round is removed (`softTrain`); left out, the round begins with the cut. */
+  readonly soften?: (model: Model, round: SoftRound) => Promise<Trained>
   /** Trains a pruned model at a small rate: its rebirth. Left out, rounds are pruned one after the other. */
-  readonly retrain?: (model: Model, round: Round) => Promise<Model>
+  readonly retrain?: (model: Model, round: Round) => Promise<Model | Trained>
   /** Called after every round; `false` ends the run with what the round before left. */
   readonly judge?: (round: Round) => Promise<boolean>
+}
+
+/** A round before its cut. */
+export type SoftRound = Pick<Round, 'round' | 'steps' | 'analysis' | 'optimizer'> & {
+  /** What the round would remove of the model as it is now. */
+  choose(model: Model): Plan
 }
 
 /** What one round did. */
@@ -34,60 +47,71 @@ export type Round = {
   /** This round's own plan, in the indices of the model before it, and all rounds' in the original's. */
   readonly plan: Plan
   readonly whole: Plan
+  /** Of the model before this round, and of the original. */
   readonly analysis: Analysis
+  readonly first: Analysis
+  /** What the optimizer remembers, cut as its parameters were; where training gave it. */
+  readonly optimizer?: OptimizerState
 }
 
 /**
- * Prunes in rounds, each followed by retraining at a small rate (the article's steps 2 to 6). The share that stays is the
- * same in every round, so n rounds to a ratio r keep (1 − r)^(1/n) each time. Shares are of the original's widths, and
- * the last round leaves as many units as one round alone would.
+ * Prunes in rounds, each followed by retraining at a small rate (the article's steps 2 to 6). Shares are of the original's
+ * widths, and the last round leaves as many units as one round alone would, whatever the schedule. What the optimizer
+ * remembers goes from round to round and is cut along with the weights.
+ *
+ * @throws EspalierError when `judge` refuses the first round: then there is nothing to give back
  */
 export const rebirth = async (options: RebirthOptions): Promise<Round> => {
-  const { steps = 1, retrain, judge } = options
+  const { steps = 1, schedule = 'geometric', soften, retrain, judge, target, ratios = {} } = options
   if (!(Number.isInteger(steps) && steps >= 1))
     throw new UsageError(`${steps} rounds make no sense`, { remedy: 'give a whole number of 1 or more' })
-  const target = options.target && (await roundTargets(options.model, options.target, steps, options))
-  const { ratios = {} } = options
+  const cost = target && !('ratio' in target) ? await costOf(options.model, options) : undefined
+  const whole = cost ?? { macs: 0, parameters: 0, bytes: 0 }
   let last: Round | undefined
   for (let round = 1; round <= steps; round++) {
-    const before = last?.model ?? options.model
+    let [before, memory] = [last?.model ?? options.model, last?.optimizer]
     const analysis = await analyzeModel(before, options)
-    const plan = planPruning(before, analysis, {
-      ...options,
-      ...(target && { target: target(round) }),
-      ratios: mapValues(ratios, (ratio) => shareAfter(ratio, round / steps)),
-      baseline: Object.fromEntries((last?.whole.groups ?? []).map(({ name, size }) => [name, size])),
-    })
+    const choose = (model: Model): Plan =>
+      planPruning(model, analysis, {
+        ...options,
+        ...(target && { target: targetAfter(target, whole, schedule, round / steps) }),
+        ratios: mapValues(ratios, (ratio) => shareAfter[schedule](ratio, round / steps)),
+        baseline: Object.fromEntries((last?.whole.groups ?? []).map(({ name, size }) => [name, size])),
+      })
+    if (soften) {
+      const softened = await soften(before, { round, steps, analysis, choose, ...(memory && { optimizer: memory }) })
+      before = softened.model
+      memory = softened.optimizer
+    }
+    const plan = choose(before)
     const pruned = applyPlan(before, plan, analysis, options.onEvent)
-    const whole = last ? composePlans(last.whole, plan) : plan
-    const done: Round = { round, steps, pruned, model: pruned, plan, whole, analysis }
-    const next = retrain ? { ...done, model: await retrain(pruned, done) } : done
-    if (judge && !(await judge(next)) && last) return last
+    const optimizer = memory && carriedState(memory, plan)
+    const done: Round = {
+      round,
+      steps,
+      pruned,
+      model: pruned,
+      plan,
+      whole: last ? composePlans(last.whole, plan) : plan,
+      analysis,
+      first: last?.first ?? analysis,
+      ...(optimizer && { optimizer }),
+    }
+    const next = retrain ? after(done, await retrain(pruned, done)) : done
+    if (judge && !(await judge(next))) {
+      if (last) return last
+      throw new EspalierError(`round 1 of ${steps} was refused already: nothing can be pruned`, {
+        remedy: 'prune less, in more steps, or retrain for longer',
+      })
+    }
     last = next
   }
   return last!
 }
 
-/** The share gone after a part of the way to `ratio`. */
-const shareAfter = (ratio: number, part: number): number => (part === 1 ? ratio : 1 - (1 - ratio) ** part)
+/** A round once it is retrained. */
+const after = ({ optimizer: _, ...round }: Round, result: Model | Trained): Round =>
+  'graph' in result ? { ...round, model: result } : { ...round, ...result }
 
 const mapValues = (table: Readonly<Record<string, number>>, change: (value: number) => number) =>
   Object.fromEntries(Object.entries(table).map(([key, value]) => [key, change(value)]))
-
-/** The target of each round: a ratio, or a cost, on the way from the original to the goal. */
-const roundTargets = async (
-  model: Model,
-  target: Target,
-  steps: number,
-  options: PruneOptions,
-): Promise<(round: number) => Target> => {
-  if ('ratio' in target) return (round) => ({ ratio: shareAfter(target.ratio, round / steps) })
-  const whole = await costOf(model, options)
-  const towards = (asked: number, from: number) => {
-    const goal = asked <= 1 ? asked * from : asked
-    return (round: number) => (round === steps ? goal : from * (goal / from) ** (round / steps))
-  }
-  if ('macs' in target) return (round) => ({ macs: towards(target.macs, whole.macs)(round) })
-  if ('params' in target) return (round) => ({ params: towards(target.params, whole.parameters)(round) })
-  return (round) => ({ bytes: towards(target.bytes, whole.bytes)(round) })
-}

@@ -9,18 +9,23 @@ import { costOf } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { command } from '../command.ts'
 import { byteText, type Console, grouped, table } from '../console.ts'
+import { sayGroups } from '../prune/groups.ts'
 
 export const inspect = command({
   name: 'inspect',
   summary: 'what a file holds: ONNX, TensorFlow checkpoint, safetensors, npy, npz',
   usage: 'FILE',
   positionals: ['FILE'],
-  options: {},
-  async run({ positionals: [path = ''], console }) {
+  options: {
+    groups: { kind: 'flag', help: 'draws the groups of an ONNX file: what lives and dies together when it is pruned' },
+  },
+  async run({ positionals: [path = ''], values, console }) {
     const file = await checkpointIn(path)
     const kind = await kindOfFile(file)
     // A damaged model is none to the eye, and reading it says what is wrong.
-    if (kind === 'onnx' || (kind === undefined && file.endsWith('.onnx'))) return inspectModel(file, console)
+    if (kind === 'onnx' || (kind === undefined && file.endsWith('.onnx')))
+      return inspectModel(file, values.groups, console)
+    if (values.groups) throw new UsageError(`'${file}' has no groups`, { remedy: '--groups goes with an ONNX file' })
     const variables = await variablesOf(file, kind)
     console.say(`${file}: ${kind}, ${variables.size} variables`)
     console.say()
@@ -67,7 +72,7 @@ const sayVariables = (variables: ReadonlyMap<string, TensorType>, console: Conso
   }
 }
 
-const inspectModel = async (file: string, console: Console) => {
+const inspectModel = async (file: string, groups: boolean, console: Console) => {
   const model = await readModel(file)
   const { graph } = model
   const cost = await costOf(model, { runtime: nodeRuntime }).catch(() => undefined)
@@ -111,5 +116,6 @@ const inspectModel = async (file: string, console: Console) => {
     macs: cost?.macs ?? null,
     bytes: cost?.bytes ?? null,
     variables,
+    ...(groups && (await sayGroups(model, console))),
   }
 }

@@ -1,0 +1,142 @@
+import { UsageError } from '../../base/index.ts'
+import { criteria, type PlanOptions, type PlanSource, type Target } from '../../prune/index.ts'
+import type { PruneSchedule } from '../../train/node.ts'
+import type { Options, Parsed } from '../options.ts'
+import { trainingOptions } from '../runs.ts'
+
+export const pruneOptions = {
+  out: { kind: 'text', value: 'FILE', help: 'the pruned (and, with --retrain, retrained) model' },
+  criterion: { kind: 'choice', among: Object.keys(criteria), help: 'what kernels are judged by', default: 'l1' },
+  ratio: { kind: 'number', value: 'X', help: 'share of the units that goes, 0 to 1', min: 0 },
+  macs: {
+    kind: 'number',
+    value: 'N',
+    help: 'multiply–accumulates to get down to; up to 1 a share of the original',
+    min: 0,
+  },
+  params: { kind: 'number', value: 'N', help: 'the same for parameters', min: 0 },
+  bytes: { kind: 'number', value: 'N', help: 'the same for the size of the file', min: 0 },
+  latency: { kind: 'number', value: 'MS', help: 'the same for the measured time of one run', min: 0 },
+  best: { kind: 'list', value: 'LAYER=N', help: "keeps a layer's N best kernels, as the article does" },
+  'layer-ratio': { kind: 'list', value: 'LAYER=X', help: 'a ratio of its own for a layer' },
+  scope: {
+    kind: 'choice',
+    among: ['local', 'global', 'isomorphic'],
+    help: 'what competes with what',
+    default: 'local',
+  },
+  steps: {
+    kind: 'number',
+    value: 'N',
+    help: 'rounds of pruning and retraining to get there',
+    default: 1,
+    min: 1,
+    whole: true,
+  },
+  'prune-schedule': {
+    kind: 'choice',
+    among: ['one-shot', 'geometric', 'linear', 'agp'],
+    help: 'how much of it goes in which round: all in the first, the same share of what is left, equal steps, or the cubic of AGP',
+    default: 'geometric',
+  },
+  'round-to': {
+    kind: 'text',
+    value: 'N[:up|down|nearest]',
+    help: 'widths of pruned layers are multiples of this, the nearest unless said',
+  },
+  'max-ratio': { kind: 'number', value: 'X', help: 'no layer loses more than this share, in all rounds', min: 0 },
+  keep: { kind: 'list', value: 'PATTERN', help: 'layers that stay whole; what feeds them may still shrink' },
+  'keep-inputs': { kind: 'flag', help: 'what feeds the layers of --keep stays whole too' },
+  approximate: { kind: 'flag', help: 'also where removing is not quite masking (LayerNorm)' },
+  plan: { kind: 'text', value: 'FILE', help: 'writes which units went' },
+  verify: { kind: 'flag', help: 'proves that masked original and pruned model give the same' },
+  'dry-run': { kind: 'flag', help: 'says what would go, without retraining, and writes nothing' },
+  data: { kind: 'text', value: 'SPEC', help: 'what to retrain on; as in train' },
+  soft: {
+    kind: 'number',
+    value: 'EPOCHS',
+    help: 'epochs before the cut of every round in which the weakest are set to zero and may recover',
+    min: 1,
+    whole: true,
+  },
+  retrain: { kind: 'number', value: 'EPOCHS', help: 'epochs of retraining at a small rate after every round', min: 0 },
+  'stop-loss': {
+    kind: 'number',
+    value: 'X',
+    help: 'ends with the last round whose loss on validation samples is at most this',
+    min: 0,
+  },
+  'stop-accuracy': {
+    kind: 'number',
+    value: 'X',
+    help: 'ends with the last round whose accuracy on validation samples is at least this, 0 to 1',
+    min: 0,
+  },
+  ...trainingOptions,
+} as const satisfies Options
+
+export type PruneValues = Parsed<typeof pruneOptions>
+
+/** What the flags ask of a plan. @throws UsageError for flags that contradict each other or make no sense */
+export const planOptionsFrom = (values: PruneValues, source: PlanSource): PlanOptions => {
+  const target = targetFrom(values)
+  if (values['keep-inputs'] && values.keep.length === 0)
+    throw new UsageError('--keep-inputs goes with --keep', { remedy: 'name the layers with --keep' })
+  return {
+    criterion: values.criterion,
+    seed: values.seed,
+    source,
+    scope: scopeOf(values.scope),
+    keepBest: pairs('best', values.best),
+    ratios: pairs('layer-ratio', values['layer-ratio']),
+    keep: values.keep,
+    keepInputs: values['keep-inputs'],
+    approximate: values.approximate,
+    ...(target && { target }),
+    ...(values['round-to'] !== undefined && roundingFrom(values['round-to'])),
+    ...(values['max-ratio'] !== undefined && { maxRatio: values['max-ratio'] }),
+  }
+}
+
+const targetFrom = (values: PruneValues): Target | undefined => {
+  const { ratio, macs, params, bytes, latency } = values
+  const asked = Object.entries({ ratio, macs, params, bytes, latency }).filter(([, value]) => value !== undefined)
+  if (asked.length > 1)
+    throw new UsageError(`${asked.map(([name]) => `--${name}`).join(' and ')} are two targets`, { remedy: 'give one' })
+  if (asked.length === 0 && values.best.length === 0 && values['layer-ratio'].length === 0)
+    throw new UsageError('there is no target', {
+      remedy: 'give --ratio, --macs, --params, --bytes, --latency, --best or --layer-ratio',
+    })
+  if (ratio !== undefined) return { ratio }
+  if (macs !== undefined) return { macs }
+  if (params !== undefined) return { params }
+  return bytes === undefined ? undefined : { bytes }
+}
+
+const scopeOf = (text: string) => (text === 'global' || text === 'isomorphic' ? text : 'local')
+
+export const scheduleOf = (text: string): PruneSchedule =>
+  text === 'one-shot' || text === 'linear' || text === 'agp' ? text : 'geometric'
+
+/** `8` or `8:up`. */
+const roundingFrom = (text: string): Pick<PlanOptions, 'roundTo' | 'rounding'> => {
+  const [, number, rounding] = /^(\d+)(?::(up|down|nearest))?$/.exec(text) ?? []
+  if (number === undefined || Number(number) < 1)
+    throw new UsageError(`--round-to ${text} makes no sense`, {
+      remedy: 'give a whole number of at least 1, such as 8, 8:up or 8:down',
+    })
+  const way = rounding === 'up' || rounding === 'down' ? rounding : 'nearest'
+  return { roundTo: Number(number), rounding: way }
+}
+
+/** `conv1=8` as a table of patterns. */
+const pairs = (flag: string, texts: readonly string[]): { [pattern: string]: number } =>
+  Object.fromEntries(
+    texts.map((text) => {
+      const at = text.lastIndexOf('=')
+      const value = Number(text.slice(at + 1))
+      if (at < 1 || !Number.isFinite(value) || text.slice(at + 1) === '')
+        throw new UsageError(`--${flag} ${text} makes no sense`, { remedy: `write --${flag} LAYER=NUMBER` })
+      return [text.slice(0, at), value]
+    }),
+  )

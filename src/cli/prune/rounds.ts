@@ -1,0 +1,145 @@
+import { EspalierError, UsageError } from '../../base/index.ts'
+import { type Dataset, split } from '../../data/index.ts'
+import { loadDataset } from '../../data/node.ts'
+import type { Model } from '../../onnx/index.ts'
+import { analyzeModel, applyPlan, type PlanOptions, planForLatency } from '../../prune/index.ts'
+import { nodeRuntime } from '../../runtime/node.ts'
+import { evaluate, type Round, rebirth, type SoftRound, softTrain, type Trained, train } from '../../train/node.ts'
+import { type Console, percent } from '../console.ts'
+import { sampleDimsOf } from '../models.ts'
+import { showTraining } from '../progress.ts'
+import { trainingFrom } from '../runs.ts'
+import { type PruneValues, scheduleOf } from './flags.ts'
+
+export type Work = {
+  readonly options: PlanOptions
+  /** Epochs before and after the cut of a round; nothing is trained in a dry run. */
+  readonly soft: number
+  readonly retrain: number
+  /** Needed where something is trained or judged. */
+  readonly data: Splits | undefined
+  readonly teacher: Model | undefined
+  readonly values: PruneValues
+  readonly console: Console
+}
+
+type Splits = { readonly train: Dataset; readonly validation: Dataset }
+
+/** A round as it was judged on the validation samples. */
+export type Judged = {
+  readonly round: number
+  readonly loss: number
+  readonly accuracy: number
+  readonly passes: boolean
+}
+
+export type Result = Pick<Round, 'model' | 'whole' | 'first' | 'round'> & { readonly judged: readonly Judged[] }
+
+/** Retraining is judged on samples set aside from the training ones: test samples are for the end. */
+export const splitsFor = async (model: Model, spec: string, seed: number): Promise<Splits> => {
+  const { train: all } = await loadDataset(spec, { sampleDims: sampleDimsOf(model), seed })
+  return split(all, 0.1, seed)
+}
+
+/** Prunes in rounds, or in one go by the clock. */
+export const roundsOf = async (model: Model, work: Work): Promise<Result> => {
+  const { options, values, console } = work
+  const { latency, steps } = values
+  if (latency !== undefined) return byTheClock(model, work, latency)
+  const judged: Judged[] = []
+  const { 'stop-loss': loss, 'stop-accuracy': accuracy } = values
+  const bounded = work.data !== undefined && (loss !== undefined || accuracy !== undefined)
+  const last = await rebirth({
+    ...options,
+    runtime: nodeRuntime,
+    model,
+    steps,
+    schedule: scheduleOf(values['prune-schedule']),
+    ...(work.soft > 0 && { soften: (before: Model, round: SoftRound) => soften(before, round, work) }),
+    ...(work.retrain > 0 && {
+      retrain: (pruned: Model, round: Round) =>
+        reborn(pruned, round, work, `round ${round.round} of ${steps}: retraining`),
+    }),
+    ...(bounded && {
+      judge: async (round: Round) => {
+        const found = await judge(round, work)
+        judged.push(found)
+        if (round.round === 1 && !found.passes)
+          throw new EspalierError(`the first round passes the bound already: ${figures(found)} on validation samples`, {
+            remedy: 'prune less, in more --steps, or --retrain for longer',
+          })
+        return found.passes
+      },
+    }),
+  })
+  for (const found of judged) console.say(`round ${found.round} of ${steps}: ${figures(found)} on validation samples`)
+  if (judged.some(({ passes }) => !passes))
+    console.say(`stopped after round ${last.round}: the next one passes the bound`)
+  return { ...last, judged }
+}
+
+const figures = ({ loss, accuracy }: Judged) => `loss ${loss.toFixed(4)}, accuracy ${percent(accuracy)}`
+
+const judge = async ({ model, round }: Round, { data, values }: Work): Promise<Judged> => {
+  const { loss, accuracy } = await evaluate(model, data!.validation, { runtime: nodeRuntime })
+  const { 'stop-loss': most = Number.POSITIVE_INFINITY, 'stop-accuracy': least = 0 } = values
+  return { round, loss, accuracy, passes: loss <= most && accuracy >= least }
+}
+
+const byTheClock = async (model: Model, work: Work, latency: number): Promise<Result> => {
+  const { options, values, console } = work
+  if (values.steps > 1) throw new UsageError('--latency prunes in one round', { remedy: 'leave --steps away' })
+  if (work.soft > 0) throw new UsageError('--latency goes without --soft', { remedy: 'give another target' })
+  const first = await analyzeModel(model, { runtime: nodeRuntime })
+  const { plan, milliseconds } = await planForLatency(model, first, options, { runtime: nodeRuntime, latency })
+  console.say(`a run takes ${milliseconds.toFixed(3)} ms after pruning`)
+  const pruned = applyPlan(model, plan, first)
+  const trained = work.retrain > 0 ? (await reborn(pruned, {}, work, 'retraining')).model : pruned
+  return { model: trained, whole: plan, first, round: 1, judged: [] }
+}
+
+/** Trains a pruned model, its optimizer going on with what it remembers. */
+const reborn = (pruned: Model, { optimizer }: Pick<Round, 'optimizer'>, work: Work, label: string): Promise<Trained> =>
+  trained(pruned, work, work.retrain, label, async (training) => {
+    const { model, state } = await train(pruned, { ...training, ...(optimizer && { optimizerState: optimizer }) })
+    return { model, optimizer: state.optimizer }
+  })
+
+const soften = (
+  before: Model,
+  { round, steps, analysis, choose, optimizer }: SoftRound,
+  work: Work,
+): Promise<Trained> =>
+  trained(before, work, work.soft, `round ${round} of ${steps}: training before the cut`, (training) =>
+    softTrain(before, {
+      ...training,
+      epochs: work.soft,
+      analysis,
+      choose,
+      ...(optimizer && { optimizerState: { ...optimizer, scalars: { ...optimizer.scalars, count: 0 } } }),
+    }),
+  )
+
+type Training = Omit<ReturnType<typeof trainingFrom>, 'close'>
+
+const trained = async (
+  model: Model,
+  { data, teacher, values, console }: Work,
+  epochs: number,
+  label: string,
+  run: (training: Training & Pick<Parameters<typeof train>[1], 'test' | 'onEvent'>) => Promise<Trained>,
+): Promise<Trained> => {
+  const { train: samples, validation } = data!
+  const { close, ...training } = trainingFrom(model, values, {
+    data: samples,
+    epochs,
+    lr: 3e-4,
+    ...(teacher && { teacher }),
+  })
+  console.say(label)
+  try {
+    return await run({ ...training, test: validation, onEvent: showTraining(console, 'retraining') })
+  } finally {
+    await close()
+  }
+}
