@@ -1,6 +1,6 @@
 import type { Tensor, TensorType } from '../base/index.ts'
 import { UnsupportedError } from '../base/index.ts'
-import { type GraphBuilder, type Node, nodeLabel } from '../onnx/index.ts'
+import { type GraphBuilder, type Node, nodeLabel, readsOf } from '../onnx/index.ts'
 import { operatorOf, stops, unknown } from '../operators/index.ts'
 
 export type BackwardOptions = {
@@ -36,6 +36,12 @@ export const backward = (options: BackwardOptions): Map<string, string> => {
   const quantized = new Set(nodes.flatMap(({ opType, outputs }) => (opType === 'QuantizeLinear' ? outputs : [])))
   const arriving = new Map([...options.seeds].map(([value, gradient]) => [value, [gradient]]))
 
+  /** Whether a gradient with respect to a value has a meaning and is asked for. What is no tensor may hold some. */
+  const passes = (name: string): boolean => {
+    const type = types.get(name)?.type
+    return varying.has(name) && (type === undefined || quantized.has(name) || differentiable.has(type))
+  }
+
   const gradientOf = (value: string): string | undefined => {
     const parts = arriving.get(value)
     if (parts === undefined || parts.length < 2) return parts?.[0]
@@ -47,11 +53,10 @@ export const backward = (options: BackwardOptions): Map<string, string> => {
   for (const node of [...nodes].reverse()) {
     const wants = (input: number) => {
       const name = node.inputs[input]
-      if (name === undefined || !varying.has(name)) return false
-      return quantized.has(name) || differentiable.has(types.get(name)?.type ?? 'undefined')
+      return name !== undefined && passes(name)
     }
     if (!node.outputs.some((name) => arriving.has(name))) continue
-    if (!node.inputs.some((_, input) => wants(input))) continue
+    if (!readsOf(node).some(passes)) continue
     const rule = operatorOf(node)?.gradient
     if (rule === stops) continue
     if (rule === undefined || rule === unknown)
@@ -93,9 +98,9 @@ export const backward = (options: BackwardOptions): Map<string, string> => {
 }
 
 /** The values that change when the wanted ones do. */
-const variesWith = (nodes: readonly Node[], wanted: ReadonlySet<string>): Set<string> => {
+export const variesWith = (nodes: readonly Node[], wanted: ReadonlySet<string>): Set<string> => {
   const varying = new Set(wanted)
   for (const node of nodes)
-    if (node.inputs.some((name) => varying.has(name))) for (const name of node.outputs) if (name) varying.add(name)
+    if (readsOf(node).some((name) => varying.has(name))) for (const name of node.outputs) if (name) varying.add(name)
   return varying
 }

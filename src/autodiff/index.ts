@@ -1,6 +1,7 @@
 export * from './backward.ts'
 export * from './forms.ts'
 export * from './loss.ts'
+export { type LowerOptions, lower } from './lower/index.ts'
 export * from './parity.ts'
 export * from './trainable.ts'
 export * from './training.ts'

@@ -47,6 +47,7 @@ export const lossNamed = (name: string, options: LossOptions = {}): Loss => {
 const scalarValue = (value: string): Rule => ({
   // Whether a network's own loss is a mean over its samples is not known.
   separable: false,
+  scores: false,
   value,
   targets: () => ({}),
   build: (b) => b.op('Reshape', [value, b.ints([])]),

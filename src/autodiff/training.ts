@@ -4,6 +4,7 @@ import { constants, type Runtime, trace } from '../runtime/index.ts'
 import { backward } from './backward.ts'
 import { evalForm, poolBeforeRelu, trainForm, type Update } from './forms.ts'
 import { type Loss, lossNamed, type Targets } from './loss.ts'
+import { lower } from './lower/index.ts'
 import { checkTrainable, trainableInitializers } from './trainable.ts'
 
 export type TrainingGraphOptions = {
@@ -50,9 +51,6 @@ export const trainingGraph = async (original: Model, options: TrainingGraphOptio
   const trainable = options.trainable ?? trainableInitializers(graph)
   checkTrainable(graph, trainable)
 
-  const builder = new GraphBuilder(graph)
-  const updates = (options.mode ?? 'train') === 'train' ? trainForm(graph, (hint) => builder.fresh(hint)) : []
-  if (options.mode === 'eval') evalForm(graph)
   fixInputs(model, options.inputs)
 
   const output = options.output ?? graph.outputs[0]?.name
@@ -62,8 +60,13 @@ export const trainingGraph = async (original: Model, options: TrainingGraphOptio
   checkMade(graph, read)
   graph.outputs = read.map((name) => ({ name, type: 'float32' }))
   removeDead(graph)
-  poolBeforeRelu(graph)
   const feeds = zeros(options.inputs, graph.inputs)
+  await lower(model, { runtime: options.runtime, feeds, variables: new Set(trainable) })
+
+  const builder = new GraphBuilder(graph)
+  const updates = (options.mode ?? 'train') === 'train' ? trainForm(graph, (hint) => builder.fresh(hint)) : []
+  if (options.mode === 'eval') evalForm(graph)
+  poolBeforeRelu(graph)
   const forward = await trace(options.runtime, model, feeds)
   const outputType = forward.get(output)
   if (!outputType) throw new UsageError(`the model has no value '${output}' to take a loss of`)

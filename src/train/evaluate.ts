@@ -1,16 +1,19 @@
-import { EspalierError, float32, float32Of } from '../base/index.ts'
-import { batchOf, type Dataset } from '../data/index.ts'
+import { EspalierError, float32, float32Of, sizeOf } from '../base/index.ts'
+import { batchOf, type Dataset, labelsAt, planBatches } from '../data/index.ts'
 import { copyModel, type Model } from '../onnx/index.ts'
 import type { Runtime, Session } from '../runtime/index.ts'
+import { scoresOf, withOutput } from './head.ts'
 
-/** How a classifier did on labelled samples. */
+/** How a classifier did on labelled samples, or on their pixels where each has a class. */
 export type Evaluation = {
   readonly samples: number
-  /** Share of samples whose largest output is their class, 0 to 1. */
+  /** Share of samples (pixels) whose largest score is their class, 0 to 1. */
   readonly accuracy: number
-  /** Mean softmax cross-entropy. */
+  /** Mean softmax cross-entropy; of a single score, the logistic one. */
   readonly loss: number
-  /** The answer for each sample. */
+  /** Of pixels: the mean over classes of intersection ÷ union of what is and what is said to be of the class. */
+  readonly meanIoU?: number
+  /** The answer for each sample (pixel). */
   readonly predictions: Int32Array
 }
 
@@ -20,7 +23,7 @@ export type EvaluateOptions = {
   readonly batch?: number
   /** How many samples to use, from the first on; all. */
   readonly samples?: number
-  /** The value holding one score per class; the graph's first output. */
+  /** The value holding one score per class; what stands before the model's last Softmax, or its first output. */
   readonly output?: string
   readonly threads?: number
 }
@@ -46,9 +49,11 @@ export const inputOf = ({ graph }: Model): string => {
 
 /** Runs a classifier over labelled samples. */
 export const evaluate = async (model: Model, data: Dataset, options: EvaluateOptions): Promise<Evaluation> => {
-  const session = await options.runtime.open(model, options.threads === undefined ? {} : { threads: options.threads })
+  const output = options.output ?? scoresOf(model)
+  const told = output === undefined ? model : withOutput(model, output)
+  const session = await options.runtime.open(told, options.threads === undefined ? {} : { threads: options.threads })
   try {
-    return await evaluateSession(session, data, { input: inputOf(model), ...options })
+    return await evaluateSession(session, data, { input: inputOf(model), ...options, ...(output && { output }) })
   } finally {
     await session.close()
   }
@@ -61,29 +66,69 @@ export const evaluateSession = async (
 ): Promise<Evaluation> => {
   const { batch = 100, input, output = session.outputs[0]! } = options
   const samples = Math.min(options.samples ?? data.size, data.size)
-  const predictions = new Int32Array(samples)
-  let [right, loss] = [0, 0]
-  for (let start = 0; start < samples; start += batch) {
-    const indices = Array.from({ length: Math.min(batch, samples - start) }, (_, i) => start + i)
-    const { inputs } = batchOf(data, indices)
-    const results = await session.run({ [input]: inputs }, [output])
-    const scores = float32Of(results[output]!)
-    const classes = scores.length / indices.length
+  const perSample = sizeOf(data.labelDims ?? [])
+  const predictions = new Int32Array(samples * perSample)
+  const tally = counting(data)
+  const plan = planBatches(
+    data,
+    Uint32Array.from({ length: samples }, (_, i) => i),
+    batch,
+  )
+  let start = 0
+  for (const end of plan.ends) {
+    const indices = plan.order.subarray(start, end)
+    start = end
+    const results = await session.run({ [input]: batchOf(data, indices).inputs }, [output])
+    const { dims, bytes } = results[output]!
+    const scores = float32Of({ type: 'float32', dims, bytes })
+    const classes = data.labelDims ? (dims[1] ?? 1) : scores.length / indices.length
+    if (scores.length !== indices.length * classes * perSample)
+      throw new EspalierError(
+        `the scores are of shape [${dims.join(', ')}] and a label of [${(data.labelDims ?? []).join(', ')}]`,
+        { place: { value: output }, remedy: 'use labels of the size of the answers (--size)' },
+      )
+    const row = new Float32Array(classes)
     for (const [i, sample] of indices.entries()) {
-      const row = scores.subarray(i * classes, (i + 1) * classes)
-      const label = data.labels[sample]!
-      if (label >= classes)
-        throw new EspalierError(`sample ${sample} is of class ${label} and the model tells ${classes} classes apart`, {
-          place: { value: output },
-          remedy: 'use data with the classes the model knows',
-        })
-      const answer = indexOfLargest(row)
-      predictions[sample] = answer
-      if (answer === label) right++
-      loss += crossEntropy(row, label)
+      const labels = labelsAt(data, sample)
+      for (let at = 0; at < perSample; at++) {
+        for (let c = 0; c < classes; c++) row[c] = scores[(i * classes + c) * perSample + at]!
+        const label = labels[at]!
+        if (label !== data.ignore && label >= Math.max(classes, 2))
+          throw new EspalierError(
+            `sample ${sample} is of class ${label} and the model tells ${classes} classes apart`,
+            { place: { value: output }, remedy: 'use data with the classes the model knows' },
+          )
+        predictions[sample * perSample + at] = tally.add(row, label)
+      }
     }
   }
-  return { samples, accuracy: right / samples, loss: loss / samples, predictions }
+  return { samples, ...tally.result(), predictions }
+}
+
+/** Counts answers that are right, adds up losses and, for pixels, what each class has and is said to have. */
+const counting = ({ labelDims, ignore, classes }: Dataset) => {
+  let [right, loss, counted] = [0, 0, 0]
+  const [both, either] = [new Map<number, number>(), new Map<number, number>()]
+  const more = (map: Map<number, number>, key: number) => map.set(key, (map.get(key) ?? 0) + 1)
+  return {
+    add(row: Float32Array, label: number): number {
+      const answer = row.length === 1 ? Number(row[0]! > 0) : indexOfLargest(row)
+      if (label === ignore) return answer
+      counted++
+      loss += row.length === 1 ? logistic(row[0]!, label) : crossEntropy(row, label)
+      if (answer === label) right++
+      if (!labelDims) return answer
+      more(either, label)
+      if (answer === label) more(both, label)
+      else more(either, answer)
+      return answer
+    },
+    result() {
+      const unions = [...either].filter(([label]) => label < classes.length)
+      const meanIoU = unions.reduce((sum, [label, union]) => sum + (both.get(label) ?? 0) / union, 0) / unions.length
+      return { accuracy: right / counted, loss: loss / counted, ...(labelDims && { meanIoU }) }
+    },
+  }
 }
 
 const indexOfLargest = (row: Float32Array): number => {
@@ -99,3 +144,6 @@ const crossEntropy = (row: Float32Array, label: number): number => {
   for (const value of row) sum += Math.exp(value - largest)
   return Math.log(sum) + largest - row[label]!
 }
+
+/** log(1 + eᶻ) − z·y for a single score z of class 1. */
+const logistic = (z: number, label: number): number => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))) - z * label

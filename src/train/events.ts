@@ -29,6 +29,8 @@ export type TrainEvent =
       readonly trainLoss: number
       readonly loss: number
       readonly accuracy: number
+      /** Where each pixel has a class. */
+      readonly meanIoU?: number
       readonly samples: number
     }
   | { readonly type: 'skipped'; readonly step: number; readonly reason: string }

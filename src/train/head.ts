@@ -165,3 +165,11 @@ export const scoresOf = ({ graph }: Model): string | undefined => {
   while (node && ['Identity', 'Dropout'].includes(node.opType)) node = producers.get(node.inputs[0] ?? '')
   return node && ['Softmax', 'LogSoftmax', 'Sigmoid'].includes(node.opType) ? node.inputs[0] : output
 }
+
+/** The model with a value of its inside among its outputs. */
+export const withOutput = (model: Model, name: string): Model => {
+  if (model.graph.outputs.some((output) => output.name === name)) return model
+  const copy = copyModel(model)
+  copy.graph.outputs.push({ name, type: 'float32' })
+  return copy
+}

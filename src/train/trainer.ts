@@ -1,11 +1,15 @@
+import { lossNamed } from '../autodiff/index.ts'
 import { EspalierError, int64, random, sizeOf, UsageError } from '../base/index.ts'
 import { type Augment, type Batch, type BatchesState, batches, type Dataset } from '../data/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { type OptimizerState, parametersOf, type Recipe, restoreState, stateOf } from '../optim/index.ts'
 import type { Values } from '../runtime/index.ts'
+import { gathering, takeBatches } from './accumulate.ts'
 import { type Engine, type EngineBatch, type EngineOptions, openEngine } from './engine.ts'
-import { evaluate, inputOf, withWeights } from './evaluate.ts'
+import { evaluate, withWeights } from './evaluate.ts'
 import type { OnTrainEvent } from './events.ts'
+import { checkClasses, feedsOf } from './feeds.ts'
+import { scoresOf } from './head.ts'
 import { pace } from './pace.ts'
 
 export type TrainOptions = Omit<EngineOptions, 'output'> & {
@@ -16,10 +20,12 @@ export type TrainOptions = Omit<EngineOptions, 'output'> & {
   readonly epochs: number
   /** Samples in a batch; 50. */
   readonly batch?: number
+  /** Batches whose gradients are gathered before the weights move once, the next epoch's aside; 1. */
+  readonly accumulate?: number
   /** Seed of the order of samples; 0. */
   readonly seed?: number
   readonly augment?: Augment
-  /** What the loss reads of a batch; its labels. */
+  /** What the loss reads of a batch; its labels, where it reads any. */
   readonly targetsOf?: (batch: Batch) => Promise<Values>
   /** Steps between evaluations; 50, as the article has it. 0 for none but the last. */
   readonly evaluateEvery?: number
@@ -73,26 +79,36 @@ export class DivergedError extends EspalierError {
  */
 export const train = async (model: Model, options: TrainOptions): Promise<TrainResult> => {
   const { data, test, recipe, epochs, batch = 50, seed = 0, evaluateEvery = 50, evaluateSamples = 2000 } = options
+  const { accumulate = 1, loss: objective = lossNamed('cross-entropy') } = options
   const emit: OnTrainEvent = (event) => options.onEvent?.(event)
-  const input = inputOf(model)
-  const targetsOf = options.targetsOf ?? (async ({ labels }: Batch) => ({ labels }))
+  const output = objective.scores ? scoresOf(model) : undefined
+  const inputsOf = feedsOf(model, objective)
+  const targetsOf =
+    options.targetsOf ??
+    (async ({ labels }: Batch): Promise<Values> => (objective.value === undefined ? { labels } : {}))
   if (!(epochs > 0)) throw new UsageError(`${epochs} epochs make no sense`, { remedy: 'give a number above 0' })
 
   const feed = batches(data, { batch, shuffle: random(seed), augment: options.augment }, options.resume?.batches)
-  const steps = Math.ceil(epochs * feed.perEpoch)
+  const stepsPerEpoch = Math.ceil(feed.perEpoch / accumulate)
+  const steps = Math.ceil(epochs * stepsPerEpoch)
   const engineBatch = async (b: Batch): Promise<EngineBatch> => ({
-    inputs: { [input]: b.inputs },
+    inputs: inputsOf(b),
     targets: await targetsOf(b),
   })
   const first = batches(data, { batch }).next()
   // Labels are looked up by index: the engine is tried on ones that every classifier has, until they are checked.
   const example = await engineBatch({
     ...first,
-    labels: int64(first.labels.dims, new BigInt64Array(first.indices.length)),
+    labels: int64(first.labels.dims, new BigInt64Array(sizeOf(first.labels.dims))),
   })
-  const engine = await (options.open ?? openEngine)(model, options, example)
+  const engine = await (options.open ?? openEngine)(
+    model,
+    { ...options, loss: objective, ...(output !== undefined && { output }) },
+    example,
+  )
   try {
-    checkClasses(data, engine)
+    if (objective.value === undefined) checkClasses(data, engine)
+    const gather = gathering(engine, engineBatch)
     const parameters = parametersOf(model.graph, engine.trainable).map((p) => ({
       ...p,
       values: engine.weights.get(p.name)!,
@@ -120,8 +136,8 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
       batches: feed.state(),
     })
     const modelNow = () => withWeights(model, new Map([...engine.weights, ...(optimizer.evaluationWeights() ?? [])]))
-    const epochNow = () => Math.floor((step - 1) / feed.perEpoch)
-    const checkpointEvery = options.checkpointEvery ?? feed.perEpoch
+    const epochNow = () => Math.floor((step - 1) / stepsPerEpoch)
+    const checkpointEvery = options.checkpointEvery ?? stepsPerEpoch
     let lastCheckpoint = resumed && `that of step ${resumed.step}, from which the run went on`
     const checkpoint = async () => {
       // An infinite gradient spoils the weights a step before the loss shows it.
@@ -146,22 +162,23 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
     emit({
       type: 'start',
       steps,
-      stepsPerEpoch: feed.perEpoch,
+      stepsPerEpoch,
       from: step + 1,
       trainable: engine.trainable,
       parameters: parameters.reduce((sum, p) => sum + sizeOf(p.dims), 0),
     })
     const clock = pace(steps - step)
     while (step < steps && !options.signal?.aborted) {
-      const next = feed.next()
+      const next = takeBatches(feed, accumulate)
       step++
       const lr = optimizer.rate()
-      loss = (await engine.step(await engineBatch(next))).loss
+      const gathered = await gather(next)
+      loss = gathered.loss
       if (!Number.isFinite(loss)) throw diverged(`the loss is ${loss} at step ${step}`, lastCheckpoint)
       telemetry = options.telemetryEvery ? step % options.telemetryEvery === 0 : false
-      const moved = optimizer.step(engine.gradients, { consume: true })
+      const moved = optimizer.step(gathered.gradients, { consume: true })
       if (!moved.moved) emit({ type: 'skipped', step, reason: moved.reason })
-      emit({ type: 'step', step, epoch: epochNow(), loss, lr, ...clock.tick(next.indices.length) })
+      emit({ type: 'step', step, epoch: epochNow(), loss, lr, ...clock.tick(gathered.samples) })
       if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps) await evaluateNow(loss, evaluateSamples)
       if (step % checkpointEvery === 0 && step < steps) await checkpoint()
     }
@@ -172,15 +189,6 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
   } finally {
     await engine.close()
   }
-}
-
-/** A label past the last output would be read from memory that is not there. */
-const checkClasses = (data: Dataset, { outputDims }: Engine) => {
-  const classes = outputDims[1] ?? 1
-  if (data.classes.length > classes)
-    throw new UsageError(`'${data.name}' has ${data.classes.length} classes and the model tells ${classes} apart`, {
-      remedy: 'use data with the classes the model knows, or a model with more outputs',
-    })
 }
 
 const restoreWeights = (engine: Engine, name: string, values: Float32Array) => {

@@ -28,6 +28,7 @@ const sumOf = (b: GraphBuilder, value: string) => b.op('ReduceSum', [value], { k
  * `CrossEntropyLoss`.
  */
 export const crossEntropy = ({ labelSmoothing = 0, classWeights, ignoreIndex }: LossOptions): Rule => ({
+  scores: true,
   separable: classWeights === undefined && ignoreIndex === undefined,
   targets: (dims) => ({ labels: labelsOf(dims) }),
   build: (b, output, targets, dims) => {
@@ -78,6 +79,7 @@ const weightOf = (b: GraphBuilder, labels: string, weights: string | undefined, 
  * T² keeps the size of the gradient whatever the temperature. Hinton, Vinyals and Dean 2015, §2.
  */
 export const divergence = ({ temperature = 4 }: LossOptions): Rule => ({
+  scores: true,
   separable: true,
   targets: (dims) => ({ teacher: { type: 'float32', dims } }),
   build: (b, output, targets, dims) => {
@@ -94,6 +96,7 @@ export const distillation = (options: LossOptions): Rule => {
   const { weight = 0.7 } = options
   const [soft, hard] = [divergence(options), crossEntropy(options)]
   return {
+    scores: true,
     separable: hard.separable,
     targets: (dims) => ({ ...hard.targets(dims), ...soft.targets(dims) }),
     build: (b, output, targets, dims) =>

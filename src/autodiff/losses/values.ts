@@ -5,6 +5,7 @@ import type { LossOptions, Rule } from './types.ts'
 
 /** A mean over all K elements of what `term` makes of each output and its target. */
 const meanOf = (term: (b: GraphBuilder, output: string, target: string, dims: readonly number[]) => string): Rule => ({
+  scores: false,
   separable: true,
   targets: (dims) => ({ target: { type: 'float32', dims } }),
   build: (b, output, { target }, dims) => {
@@ -35,11 +36,13 @@ export const huber = ({ delta = 1 }: LossOptions): Rule =>
  * L = 1/K Σ_k w·(log(1 + e^z_k) − z_k·t_k): −t·log σ(z) − (1−t)·log(1−σ(z)) without overflow; w weighs the classes of axis
  * 1, and smoothing moves each target towards ½. PyTorch's `BCEWithLogitsLoss`.
  */
-export const binaryCrossEntropy = ({ classWeights, labelSmoothing = 0 }: LossOptions): Rule =>
-  meanOf((b, output, target, dims) => {
+export const binaryCrossEntropy = ({ classWeights, labelSmoothing = 0 }: LossOptions): Rule => ({
+  ...meanOf((b, output, target, dims) => {
     const smooth = () =>
       b.op('Add', [b.op('Mul', [target, b.scalar(1 - labelSmoothing)]), b.scalar(labelSmoothing / 2)])
     const wanted = labelSmoothing === 0 ? target : smooth()
     const terms = b.op('Sub', [b.op('Softplus', [output]), b.op('Mul', [output, wanted])])
     return classWeights ? b.op('Mul', [terms, b.constant(perClass(classWeights, dims), 'class_weights')]) : terms
-  })
+  }),
+  scores: true,
+})

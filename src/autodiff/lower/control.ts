@@ -1,0 +1,130 @@
+import { bool, int64, numbersOf, type Tensor } from '../../base/index.ts'
+import { type Graph, GraphBuilder, graphOf, intOf, intsOf, makeNode, type Node } from '../../onnx/index.ts'
+import { aliases, instantiate } from './instantiate.ts'
+import type { Known, Rewrite } from './types.ts'
+
+/** Steps a loop may be unrolled to, and nodes that may come of it. */
+const most = { steps: 10_000, nodes: 200_000 }
+
+const isTrue = (tensor: Tensor | undefined): boolean => tensor !== undefined && numbersOf(tensor)[0] !== 0
+
+/** If with a known condition: the branch that is taken. */
+const branch: Rewrite = (node, known) => {
+  const condition = known.constant(node.inputs[0] ?? '')
+  if (!condition) return undefined
+  const taken = graphOf(node, isTrue(condition) ? 'then_branch' : 'else_branch')
+  if (!taken) return undefined
+  const { nodes, outputs } = instantiate(taken, [], known.graph, known.fresh)
+  return [...nodes, ...aliases(outputs, node.outputs)]
+}
+
+/** Whether a loop's body can never end it: its condition is the one it was given, or true. */
+const goesOn = (body: Graph): boolean => {
+  let name = body.outputs[0]?.name ?? ''
+  for (let node = maker(body, name); node?.opType === 'Identity'; node = maker(body, name)) name = node.inputs[0]!
+  const constant = maker(body, name)
+  const value = body.initializers.get(name) ?? (constant?.opType === 'Constant' ? valueOf(constant) : undefined)
+  return name === body.inputs[1]?.name || isTrue(value)
+}
+
+const maker = (graph: Graph, name: string) => graph.nodes.find((node) => node.outputs.includes(name))
+
+const valueOf = (node: Node): Tensor | undefined => {
+  const value = node.attributes.get('value')
+  return value?.type === 'TENSOR' ? value.value : undefined
+}
+
+const tooLong = (body: Graph, steps: number) => steps > most.steps || steps * body.nodes.length > most.nodes
+
+/** Values along a new axis, one of every step. */
+const stacked = (known: Known, values: readonly string[], axis: number, output: string): Node[] => {
+  const nodes: Node[] = []
+  const b = new GraphBuilder(known.graph, 'stack', nodes)
+  const axes = known.add(int64([1], [axis]))
+  const apart = values.map((value) => b.op('Unsqueeze', [value, axes]))
+  return [...nodes, makeNode('Concat', apart, [output], { axis })]
+}
+
+/** Loop with a known number of steps: its body, once for each. */
+const loop: Rewrite = (node, known) => {
+  const body = graphOf(node, 'body')
+  const [trips, condition] = [known.constant(node.inputs[0] ?? ''), node.inputs[1] ?? '']
+  if (!body || !trips || !goesOn(body)) return undefined
+  if (condition !== '' && !isTrue(known.constant(condition))) return undefined
+  const steps = numbersOf(trips)[0]!
+  if (steps < 1 || tooLong(body, steps)) return undefined
+  const carriedCount = node.inputs.length - 2
+  let carried = node.inputs.slice(2)
+  const on = known.add(bool([], [true]))
+  const nodes: Node[] = []
+  const scanned: string[][] = []
+  for (let step = 0; step < steps; step++) {
+    const instance = instantiate(body, [known.add(int64([], [step])), on, ...carried], known.graph, known.fresh)
+    nodes.push(...instance.nodes)
+    carried = instance.outputs.slice(1, 1 + carriedCount)
+    scanned.push(instance.outputs.slice(1 + carriedCount))
+  }
+  nodes.push(...aliases(carried, node.outputs.slice(0, carriedCount)))
+  for (const [i, output] of node.outputs.slice(carriedCount).entries())
+    if (output)
+      nodes.push(
+        ...stacked(
+          known,
+          scanned.map((values) => values[i]!),
+          0,
+          output,
+        ),
+      )
+  return nodes
+}
+
+/** Scan: its body once for each slice of the scanned inputs, whose number their shape says. */
+const scan: Rewrite = (node, known) => {
+  const body = graphOf(node, 'body')
+  const count = intOf(node, 'num_scan_inputs', 0)
+  if (!body || count < 1 || known.opset < 9) return undefined
+  const states = node.inputs.length - count
+  const scanned = node.inputs.slice(states)
+  const outputs = node.outputs.slice(states)
+  const attribute = (name: string, size: number) => intsOf(node, name, Array(size).fill(0))
+  const axes = attribute('scan_input_axes', count)
+  const directions = attribute('scan_input_directions', count)
+  const types = scanned.map((name) => known.types.get(name))
+  const ranks = types.map((type) => type?.dims.length ?? 0)
+  const inputAxes = axes.map((axis, i) => (axis < 0 ? axis + ranks[i]! : axis))
+  const steps = types[0]?.dims[inputAxes[0]!]
+  if (steps === undefined || steps < 1 || tooLong(body, steps)) return undefined
+
+  const nodes: Node[] = []
+  const b = new GraphBuilder(known.graph, 'scan', nodes)
+  const ones = known.add(int64([steps], Array(steps).fill(1)))
+  const slices = scanned.map((name, i) => {
+    const axis = inputAxes[i]!
+    const pieces = steps === 1 ? [name] : b.ops('Split', [name, ones], steps, { axis })
+    const at = known.add(int64([1], [axis]))
+    const squeezed = pieces.map((piece) => b.op('Squeeze', [piece, at]))
+    return directions[i] === 1 ? squeezed.reverse() : squeezed
+  })
+  let carried = node.inputs.slice(0, states)
+  const made: string[][] = []
+  for (let step = 0; step < steps; step++) {
+    const instance = instantiate(body, [...carried, ...slices.map((s) => s[step]!)], known.graph, known.fresh)
+    nodes.push(...instance.nodes)
+    carried = instance.outputs.slice(0, states)
+    made.push(instance.outputs.slice(states))
+  }
+  nodes.push(...aliases(carried, node.outputs.slice(0, states)))
+  const outputAxes = attribute('scan_output_axes', outputs.length)
+  const outputDirections = attribute('scan_output_directions', outputs.length)
+  for (const [i, output] of outputs.entries()) {
+    if (!output) continue
+    const rank = known.types.get(output)?.dims.length ?? 1
+    const axis = outputAxes[i]! < 0 ? outputAxes[i]! + rank : outputAxes[i]!
+    const values = made.map((step) => step[i]!)
+    nodes.push(...stacked(known, outputDirections[i] === 1 ? values.reverse() : values, axis, output))
+  }
+  return nodes
+}
+
+/** Control flow that can be followed before the graph runs. */
+export const control: { readonly [opType: string]: Rewrite } = { If: branch, Loop: loop, Scan: scan }

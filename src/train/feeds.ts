@@ -1,0 +1,35 @@
+import type { Loss } from '../autodiff/index.ts'
+import { UsageError } from '../base/index.ts'
+import { type Batch, batches, type Dataset } from '../data/index.ts'
+import type { Model } from '../onnx/index.ts'
+import type { Values } from '../runtime/index.ts'
+import type { Engine } from './engine.ts'
+import { inputOf } from './evaluate.ts'
+
+/** How many updates an epoch makes. @throws UsageError for a batch that makes no sense */
+export const updatesPerEpoch = (data: Dataset, batch: number, accumulate = 1): number =>
+  Math.ceil(batches(data, { batch }).perEpoch / accumulate)
+
+/** What a batch feeds: the samples to the model's one input, and the labels to a second where the model makes the loss itself. */
+export const feedsOf = (model: Model, loss: Loss): ((batch: Batch) => Values) => {
+  if (loss.value === undefined) {
+    const input = inputOf(model)
+    return ({ inputs }) => ({ [input]: inputs })
+  }
+  const [first, second, ...more] = model.graph.inputs.filter(({ name }) => !model.graph.initializers.has(name))
+  if (!first || more.length > 0 || (second && second.type !== 'int64'))
+    throw new UsageError('a model that makes its own loss takes samples and, as int64, their labels', {
+      remedy: `its inputs are ${model.graph.inputs.map(({ name, type }) => `${name} (${type})`).join(', ')}`,
+    })
+  return ({ inputs, labels }) => ({ [first.name]: inputs, ...(second && { [second.name]: labels }) })
+}
+
+/** A label past the last output would be read from memory that is not there. */
+export const checkClasses = (data: Dataset, { outputDims }: Engine) => {
+  // One score tells two classes apart by its sign.
+  const classes = Math.max(2, outputDims[1] ?? 1)
+  if (data.classes.length > classes)
+    throw new UsageError(`'${data.name}' has ${data.classes.length} classes and the model tells ${classes} apart`, {
+      remedy: 'use data with the classes the model knows, or give it a new head (--new-head)',
+    })
+}
