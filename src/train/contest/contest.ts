@@ -2,7 +2,7 @@ import { UsageError } from '../../base/index.ts'
 import type { Dataset } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import type { Entrant } from './entrants.ts'
-import { nextRate } from './rates.ts'
+import { halfDecade, nextRate } from './rates.ts'
 import { engineShelf, runTrial, type Trial, type TrialOptions, type TrialResult } from './trial.ts'
 
 /** Where optimizers compete: samples and a network. */
@@ -84,9 +84,11 @@ export const contest = async (
       for (const entrant of entrants) {
         const tuned: TrialResult[] = []
         for (const schedule of schedules) {
+          // The first search begins above the preset's rate, which is made for longer runs; the next where the last ended.
+          const start = tuned.length > 0 ? bestOf(tuned).rate : entrant.rate * halfDecade
           const tried: TrialResult[] = []
           while (tried.length < rates) {
-            const rate = roundRate(nextRate(entrant.rate, tried.map(scored)))
+            const rate = roundRate(nextRate(start, tried.map(scored)))
             tried.push(await run(arena, entrant, { schedule, rate, seed: tuningSeed, on: 'validation' }))
           }
           tuned.push(...tried)
@@ -100,8 +102,8 @@ export const contest = async (
   }
 }
 
-/** Three digits: what a table shows is what was run. */
-const roundRate = (rate: number): number => Number(rate.toPrecision(3))
+/** Two digits: what a table shows is what was run. */
+const roundRate = (rate: number): number => Number(rate.toPrecision(2))
 
 const scored = (result: TrialResult) => ({ rate: result.rate, score: scoreOf(result) })
 

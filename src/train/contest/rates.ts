@@ -1,8 +1,8 @@
 /** A rate that was tried, and how good it was: more is better. */
 export type Tried = { readonly rate: number; readonly score: number }
 
-/** Half a decade: the step of a coarse search. */
-const stride = Math.sqrt(10)
+/** The step of a coarse search. */
+export const halfDecade = Math.sqrt(10)
 
 /**
  * The next rate to try, along the logarithm: the first is `start`, the second `start`·√10; while the best so far is at an
@@ -17,8 +17,8 @@ export const nextRate = (start: number, tried: readonly Tried[]): number => {
   )
   const [below, at, above] = [sorted[best - 1], sorted[best], sorted[best + 1]]
   if (!at) return start
-  if (!above && (below || sorted.length === 1)) return at.rate * stride
-  if (!below) return at.rate / stride
+  if (!above && (below || sorted.length === 1)) return at.rate * halfDecade
+  if (!below) return at.rate / halfDecade
   const neighbour = above && above.score > below.score ? above : below
   return Math.sqrt(at.rate * neighbour.rate)
 }

@@ -46,7 +46,7 @@ export const summarise = (results: readonly TrialResult[]): ArenaSummary[] =>
     const target = median(entries.map(({ accuracies }) => meanOf(accuracies))) - 0.01
     const standings = entries.map(({ best, tuned, runs, accuracies }): Standing => {
       const { data, network, optimizer, schedule, rate } = best
-      const rates = tuned.filter((run) => run.schedule === schedule).map((run) => run.rate)
+      const rates = tuned.map((run) => run.rate)
       return {
         ...{ data, network, optimizer, schedule, rate },
         atEdge: rate === Math.min(...rates) || rate === Math.max(...rates),
