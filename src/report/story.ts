@@ -3,6 +3,7 @@ import { paretoChart } from './charts/scatter.ts'
 import { capital, milliseconds, percent, points, seconds } from './format.ts'
 import { type Content, type Markup, markup } from './markup.ts'
 import { changedGroups, confusionTabs, embeddingMaps } from './sections/answers.ts'
+import { groupPictures } from './sections/groups.ts'
 import { stagesTable, timeFor } from './sections/headline.ts'
 import { beside, figure } from './sections/parts.ts'
 import { importanceCharts, kernelPictures, networkPicture } from './sections/pruning.ts'
@@ -72,6 +73,16 @@ const follow: Chapter = ({ network }) =>
         text: 'A kernel that goes takes its output channel with it, and so the matching input channel of whatever comes next: the following convolution, the rows of the matrix after Flatten. The bars are to scale.',
         body: networkPicture(network),
         beside: true,
+      }
+    : undefined
+
+const coupled: Chapter = ({ groups }) =>
+  groups?.length
+    ? {
+        id: 'groups',
+        title: 'What lives and dies together',
+        text: 'A unit can only go from all layers at once that have a slice of it: those that make it, at the left, and those that read it, at the right. The filled part of each knot stays.',
+        body: groupPictures(groups),
       }
     : undefined
 
@@ -188,4 +199,4 @@ const provenance = ({ command, seed, date, seconds: took, settings, versions }: 
   )}</dl>`
 }
 
-const chapters: readonly Chapter[] = [train, look, prune, follow, compare, rebirth, repeat, measured, made]
+const chapters: readonly Chapter[] = [train, look, prune, follow, coupled, compare, rebirth, repeat, measured, made]

@@ -121,6 +121,8 @@ ${[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((k) => `.k${k} { --c: var(--k${k}); }`).joi
 .network .name { fill: var(--ink); font-weight: 600; } .network .kind { font-size: 12px; fill: var(--soft); } .network .widths { text-anchor: end; fill: var(--ink); font-size: 14px; }
 .network .now { fill: var(--stay); font-weight: 700; } .network .reach { fill: transparent; } .network .frozen .kept { fill: var(--faint); }
 .network .skip { fill: none; stroke: var(--faint); stroke-width: 1.4; } .network .coupled .reach { fill: var(--stay); opacity: .1; }
+.groups .kept { fill: var(--stay); } .groups .gone { fill: none; stroke: var(--go); opacity: .7; } .groups .veil { fill: none; stroke: var(--stay); stroke-width: 5; opacity: .2; }
+.groups .name, .groups .widths { fill: var(--ink); font-size: 13px; } .groups .widths { font-weight: 600; } .groups .kind { fill: var(--soft); font-size: 12px; }
 .kernels .plate { fill: var(--paper); stroke: var(--hair); } .kernels .plus { fill: var(--stay); } .kernels .minus { fill: var(--go); }
 .kernels text { text-anchor: middle; font-size: 12px; } .kernels .gone .picture { opacity: .38; } .kernels .kept text { fill: var(--ink); font-weight: 600; }
 .tip { position: fixed; z-index: 9; pointer-events: none; max-width: 260px; padding: 7px 11px; border-radius: 8px; background: var(--ink); color: var(--paper); font-size: 13px; line-height: 1.45; font-variant-numeric: tabular-nums; white-space: pre-line; box-shadow: 0 4px 18px rgb(0 0 0 / .22); }

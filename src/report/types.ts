@@ -23,6 +23,8 @@ export type ReportData = {
   readonly kernels?: KernelPictures
   readonly layers?: readonly LayerScores[]
   readonly network?: NetworkDrawing
+  /** What lives and dies together, as pruning found it. */
+  readonly groups?: readonly GroupPicture[]
   readonly rounds?: readonly Round[]
   /** On what the rounds' accuracies were measured, and what was done with the one kept, in whole sentences. */
   readonly roundsNote?: string
@@ -92,6 +94,26 @@ export type LayerScores = {
   readonly threshold?: number
   /** Axis label, default `'importance'`. */
   readonly criterion?: string
+}
+
+/** A group of units that live and die together. */
+export type GroupPicture = {
+  readonly name: string
+  /** Number of units, and how many stay; default all. */
+  readonly size: number
+  readonly kept?: number
+  /** Why removing units is not the same as masking them; absent for exact groups. */
+  readonly approximate?: string
+  readonly members: readonly GroupMember[]
+}
+
+/** An axis of a weight that loses an index when a unit goes: of a layer that makes units, carries them along or reads them. */
+export type GroupMember = {
+  readonly initializer: string
+  readonly axis: number
+  readonly role: 'produces' | 'follows' | 'consumes'
+  readonly node: string
+  readonly operator: string
 }
 
 /** The network as a chain or graph of layers, drawn top to bottom in the order given. */

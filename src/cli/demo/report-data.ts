@@ -1,6 +1,6 @@
 import { float32Of } from '../../base/index.ts'
 import { encodeModel } from '../../onnx/index.ts'
-import { kernelStatistics } from '../../prune/index.ts'
+import { describePlan, kernelStatistics } from '../../prune/index.ts'
 import type { ReportData } from '../../report/index.ts'
 import { latencyBatch, type measureStage } from '../measure.ts'
 import { changedAnswers, confusionOf, drawingOf, mapOf, pictureOf } from './pictures.ts'
@@ -54,6 +54,7 @@ export const reportData = async (story: Story, stages: MeasuredStages, seconds: 
       }),
     layers,
     network: { layers: drawingOf(analysis, plan) },
+    groups: describePlan(original, analysis, plan, { criterion: 'l2' }),
     rounds: [
       { label: 'original', bytes: first.bytes, accuracy: story.standard },
       ...story.rounds.map(({ round, pruned: prunedAccuracy, retrained: accuracy, chosen }) => ({

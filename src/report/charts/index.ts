@@ -1,6 +1,7 @@
 export { type Bar, barChart, importanceChart } from './bars.ts'
 export { confusionChange, confusionChart } from './confusion.ts'
 export { changedPictures, kernelChart } from './digits.ts'
+export { groupChart } from './groups.ts'
 export { type Curve, type LineChart, lineChart } from './line.ts'
 export { networkChart } from './network.ts'
 export { mapChart, paretoChart } from './scatter.ts'
