@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { convCases } from './cases/conv.ts'
 import { convolutionOf } from './conv.ts'
 import { inputByFlippedKernel, inputByTransposition } from './convolution.ts'
-import { weightByConvolution, weightByProducts } from './convolution-weight.ts'
+import { weightByConvolution, weightByProducts, weightBySamples } from './convolution-weight.ts'
 import { checkGradient } from './testing/check.ts'
 import { expectSmall } from './testing/gradients.ts'
 import type { GradientContext } from './types.ts'
@@ -31,7 +31,15 @@ test.each(cases.map((c) => [c.name, c] as const))('input gradient as a transpose
   expectSmall(await checkGradient({ ...c, checked: ['X'] }, rule))
 })
 
-const flippable = dense.filter((c) => c.attributes?.strides === undefined && c.name !== 'pads past the kernel')
+test.each(cases.filter((c) => c.name.includes('depthwise')).map((c) => [c.name, c] as const))(
+  'weight gradient of each sample: %s',
+  async (_, c) => {
+    const rule = only('W', (g, dy) => weightBySamples(g, convolutionOf(g), 'X', dy))
+    expectSmall(await checkGradient({ ...c, checked: ['W'] }, rule))
+  },
+)
+
+const flippable = cases.filter((c) => c.attributes?.strides === undefined && c.name !== 'pads past the kernel')
 
 test.each(flippable.map((c) => [c.name, c] as const))('input gradient by the flipped kernel: %s', async (_, c) => {
   expect(flippable.length).toBeGreaterThan(4)

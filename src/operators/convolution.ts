@@ -1,5 +1,5 @@
 import { sizeOf } from '../base/index.ts'
-import { range, slice, transpose } from './helpers.ts'
+import { range, reshape, slice, transpose } from './helpers.ts'
 import type { GradientContext } from './types.ts'
 import { leftoverOf, spanOf, type Windows } from './windows.ts'
 
@@ -19,11 +19,8 @@ export type Convolution = {
 export const inputGradient = (g: GradientContext, c: Convolution, dy: string, w: string): string =>
   flippable(c) ? inputByFlippedKernel(g, c, dy, w) : inputByTransposition(g, c, dy, w)
 
-/** With stride 1 and one group the transpose is itself a plain convolution, which engines run faster. */
-const flippable = ({ windows, groups }: Convolution) =>
-  groups === 1 &&
-  windows.strides.every((s) => s === 1) &&
-  spanOf(windows).every((span, i) => span - 1 >= Math.max(windows.begin[i]!, windows.end[i]!))
+/** With stride 1 the transpose is itself a plain convolution, which engines run faster. */
+const flippable = (c: Convolution) => c.windows.strides.every((s) => s === 1) && flippedPads(c).every((pad) => pad >= 0)
 
 export const inputByTransposition = (g: GradientContext, c: Convolution, dy: string, w: string): string => {
   const leftover = leftoverOf(c.windows, c.x.slice(2), c.y.slice(2))
@@ -39,17 +36,37 @@ export const inputByTransposition = (g: GradientContext, c: Convolution, dy: str
   })
 }
 
-/** ∂L/∂x[i] = Σ_k ∂L/∂y[i + pad − k·d] · w[k]: substitute k → K−1−k and it is a convolution padded by span − 1 − pad. */
+/**
+ * ∂L/∂x[i] = Σ_k ∂L/∂y[i + pad − k·d] · w[k]: substitute k → K−1−k and it is a convolution. Within each group, kernels' rows
+ * and columns change places.
+ */
 export const inputByFlippedKernel = (g: GradientContext, c: Convolution, dy: string, w: string): string => {
-  const { kernel, dilations, begin, end } = c.windows
-  const span = spanOf(c.windows)
+  const { kernel, dilations } = c.windows
   const axes = range(2, c.x.length)
   const back = kernel.map(() => -1)
   const flipped =
     sizeOf(kernel) === 1 ? w : slice(g, w, { axes, starts: back, ends: kernel.map(() => -(2 ** 31)), steps: back })
-  return g.b.op('Conv', [dy, transpose(g, flipped, [1, 0, ...axes])], {
+  return g.b.op('Conv', [dy, exchanged(g, c, flipped)], {
     kernel_shape: kernel,
     dilations,
-    pads: [...span.map((s, i) => s - 1 - begin[i]!), ...span.map((s, i) => s - 1 - end[i]!)],
+    group: c.groups,
+    pads: flippedPads(c),
   })
+}
+
+/** span − 1 − pad. */
+const flippedPads = ({ windows }: Convolution): number[] => {
+  const span = spanOf(windows)
+  return [...span.map((s, i) => s - 1 - windows.begin[i]!), ...span.map((s, i) => s - 1 - windows.end[i]!)]
+}
+
+/** Kernels [O, C/groups, …] as [C, O/groups, …]. */
+const exchanged = (g: GradientContext, c: Convolution, w: string): string => {
+  const { kernel } = c.windows
+  const axes = range(2, c.x.length)
+  if (c.groups === 1) return transpose(g, w, [1, 0, ...axes])
+  const [made, per] = [c.y[1]! / c.groups, c.x[1]! / c.groups]
+  if (made === 1 && per === 1) return w
+  const grouped = transpose(g, reshape(g, w, [c.groups, made, per, ...kernel]), [0, 2, 1, ...axes.map((a) => a + 1)])
+  return reshape(g, grouped, [c.x[1]!, made, ...kernel])
 }

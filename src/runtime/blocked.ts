@@ -1,5 +1,6 @@
-import { float32, float32Of, int64, sizeOf, type TensorType } from '../base/index.ts'
-import { GraphBuilder, intOf, intsOf, type Model, makeGraph, makeModel, makeNode, type Node } from '../onnx/index.ts'
+import { float32, float32Of, sizeOf, type TensorType } from '../base/index.ts'
+import { intOf, intsOf, type Model, makeGraph, makeModel, makeNode, type Node } from '../onnx/index.ts'
+import { type Blocks, blocksOf, roundUp } from './blocks.ts'
 import type { Runtime } from './types.ts'
 
 /** The operator domain of ONNX Runtime's blocked layout (its own optimizer's output, which its CPU provider runs). */
@@ -45,77 +46,86 @@ const askBlockSize = async (runtime: Runtime): Promise<number> => {
 export const blockConvolutions = (model: Model, types: ReadonlyMap<string, TensorType>, block: number): void => {
   if (block < 2) return
   const { graph } = model
-  const nodes: Node[] = []
-  const b = new GraphBuilder(graph, 'blocked', nodes)
-  const transposed = new Map<string, string>()
-  const reordered = new Map<string, string>()
-
-  /** Pads channels (axis 1) and batch (axis 0) with zeros. */
-  const padded = (value: string, batch: number, channels: number): string =>
-    batch + channels === 0 ? value : b.op('Pad', [value, b.ints([0, 0, 0, 0, batch, channels, 0, 0])])
-
-  /** [N, C, H, W] → [N, C/block, H, W, block], C padded with zeros to whole blocks; once for each value. */
-  const blocked = (value: string, channels: number, batch = 0): string => {
-    const key = `${value} ${batch}`
-    const found = reordered.get(key)
-    if (found !== undefined) return found
-    // ReorderInput wants a multiple of 4 channels and pads the rest itself.
-    const name = b.op('ReorderInput', [padded(value, batch, roundUp(channels, 4) - channels)], {}, { domain })
-    reordered.set(key, name)
-    return name
-  }
-
-  /** [O, C, kh, kw] → [O/block, C/block, kh, kw, block of C, block of O], or [O/block, C, kh, kw, block of O]. */
-  const kernel = (value: string, dims: readonly number[]): string => {
-    const [outputs = 0, channels = 0, height = 0, width = 0] = dims
-    const swapped = transposed.get(value) ?? b.op('Transpose', [value], { perm: [1, 0, 2, 3] })
-    const [o, c] = [roundUp(outputs, block), channels < block ? channels : roundUp(channels, block)]
-    const byOutput = blocked(swapped, outputs, c - channels)
-    const inBlocks = channels < block ? 1 : block
-    const apart = b.op('Reshape', [byOutput, b.ints([c / inBlocks, inBlocks, o / block, height * width, block])])
-    return b.op('Reshape', [b.op('Transpose', [apart], { perm: [2, 0, 3, 1, 4] }), b.ints([o, c, height, width])])
-  }
-
-  for (const node of graph.nodes) {
-    const [x = '', w = '', bias = ''] = node.inputs
-    const [input, filter] = [types.get(x), types.get(w)]
-    if (node.opType === 'Transpose' && isSwap(node)) transposed.set(node.outputs[0]!, x)
-    if (!input || !filter || !gains(node, graph.initializers.has(w), input, filter, block)) {
-      nodes.push(node)
+  const read = graph.nodes
+  graph.nodes = []
+  const blocks = blocksOf(graph, types, block, domain)
+  for (const node of read) {
+    blocks.note(node)
+    const filter = types.get(node.inputs[1] ?? '')
+    const lowered =
+      isPlain(node, types) && filter && !graph.initializers.has(node.inputs[1]!)
+        ? lower(node, filter.dims, types, blocks, block)
+        : undefined
+    if (lowered === undefined) {
+      graph.nodes.push(node)
       continue
     }
-    const [outputs = 0, channels = 0] = filter.dims
-    const missing = roundUp(outputs, block) - outputs
-    const inputs = [channels < block ? x : blocked(x, channels), kernel(w, filter.dims)]
-    if (bias) inputs.push(missing === 0 ? bias : b.op('Pad', [bias, b.constant(int64([2], [0, missing]))]))
-    const found = b.op(
-      'Conv',
-      inputs,
-      { ...attributesOf(node), group: 1, kernel_shape: filter.dims.slice(2) },
-      { domain },
-    )
-    nodes.push(makeNode('ReorderOutput', [found], node.outputs, { channels: outputs }, { domain }))
+    const channels = types.get(node.outputs[0]!)!.dims[1]!
+    graph.nodes.push(makeNode('ReorderOutput', [lowered], node.outputs, { channels }, { domain }))
   }
-  graph.nodes = nodes
   model.opsets.set(domain, 1)
 }
 
-/** A two-dimensional float32 convolution of one group that reads its kernel from elsewhere and has work to do. */
-const gains = (node: Node, fixed: boolean, input: TensorType, filter: TensorType, block: number): boolean =>
-  node.opType === 'Conv' &&
+/** A two-dimensional convolution of float32 values. */
+const isPlain = (node: Node, types: ReadonlyMap<string, TensorType>): boolean =>
+  (node.opType === 'Conv' || node.opType === 'ConvTranspose') &&
   node.domain === '' &&
-  !fixed &&
-  input.type === 'float32' &&
-  filter.dims.length === 4 &&
-  intOf(node, 'group', 1) === 1 &&
-  filter.dims[0]! * 2 > block &&
-  sizeOf(input.dims.slice(2)) > 1
+  [...node.inputs.slice(0, 2), node.outputs[0]!].every((name) => {
+    const type = types.get(name)
+    return type?.type === 'float32' && type.dims.length === 4
+  })
 
-const isSwap = (node: Node) => intsOf(node, 'perm', []).join() === '1,0,2,3'
+/** The node's output in blocks, or nothing where it would gain nothing. */
+const lower = (
+  node: Node,
+  filter: readonly number[],
+  types: ReadonlyMap<string, TensorType>,
+  blocks: Blocks,
+  block: number,
+): string | undefined => {
+  const [x = '', w = '', bias = ''] = node.inputs
+  const [input, output] = [types.get(x)!.dims, types.get(node.outputs[0]!)!.dims]
+  const [channels = 0, outputs = 0, group] = [input[1], output[1], intOf(node, 'group', 1)]
+  const depthwise = group > 1 && group === channels && group === outputs
+  const missing = roundUp(outputs, block) - outputs
+  const attributes = { ...kept(node), group: depthwise ? outputs + missing : 1, kernel_shape: filter.slice(2) }
+  const run = (...inputs: string[]) => blocks.b.op('Conv', inputs, attributes, { domain })
 
-const attributesOf = (node: Node) =>
+  if (node.opType === 'ConvTranspose') {
+    const pads = depthwise && !bias ? transposedPads(node, filter.slice(2), input.slice(2), output.slice(2)) : undefined
+    if (!pads) return undefined
+    const strides = intsOf(node, 'strides', [1, 1])
+    Object.assign(attributes, { pads, strides: [1, 1] })
+    return run(blocks.spread(x, strides), blocks.depthwiseKernel(blocks.flipped(w), filter))
+  }
+  if (!(depthwise || group === 1) || outputs * 2 <= block || sizeOf(input.slice(2)) === 1) return undefined
+  const inputs = depthwise
+    ? [blocks.of(x), blocks.depthwiseKernel(w, filter)]
+    : [channels < block ? x : blocks.of(x), blocks.kernel(w, filter)]
+  return run(...inputs, ...(bias ? [blocks.vector(bias, missing)] : []))
+}
+
+/**
+ * A transposed convolution is a convolution of its input, zeros between the positions, with the flipped kernel: padded by
+ * span − 1 − pad in front, and behind so that the size comes out. Nothing where that is less than none.
+ */
+const transposedPads = (
+  node: Node,
+  kernel: readonly number[],
+  input: readonly number[],
+  output: readonly number[],
+): number[] | undefined => {
+  if (node.attributes.has('auto_pad') || node.attributes.has('output_shape')) return undefined
+  const strides = intsOf(node, 'strides', [1, 1])
+  const dilations = intsOf(node, 'dilations', [1, 1])
+  const pads = intsOf(node, 'pads', [0, 0, 0, 0])
+  const span = kernel.map((k, i) => (k - 1) * dilations[i]! + 1)
+  const front = span.map((s, i) => s - 1 - pads[i]!)
+  const back = span.map((s, i) => output[i]! + s - 1 - front[i]! - input[i]! * strides[i]!)
+  return [...front, ...back].every((n) => n >= 0) ? [...front, ...back] : undefined
+}
+
+const kept = (node: Node) =>
   Object.fromEntries(
     [...node.attributes].filter(([name]) => ['strides', 'pads', 'dilations', 'auto_pad'].includes(name)),
   )
-
-const roundUp = (n: number, multiple: number) => Math.ceil(n / multiple) * multiple

@@ -61,6 +61,8 @@ export const convCases: readonly OperatorCase[] = [
   conv('SAME_LOWER', [1, 2, 5, 6], [2, 2, 2, 4], { auto_pad: 'SAME_LOWER', strides: [1, 2] }),
   conv('VALID', [1, 2, 5, 6], [2, 2, 3, 2], { auto_pad: 'VALID', strides: [2, 2] }),
   conv('1-D', [2, 2, 7], [3, 2, 3], { pads: [1, 1], strides: [2] }),
+  conv('depthwise, stride 2', [2, 3, 6, 6], [3, 1, 3, 3], { group: 3, strides: [2, 2], pads: [1, 1, 1, 1] }),
+  conv('depthwise, stride 3, positions unread', [1, 2, 9, 7], [2, 1, 2, 3], { group: 2, strides: [3, 2] }),
   conv('1-D, groups, dilation', [2, 4, 7], [4, 2, 2], { group: 2, dilations: [3] }),
   conv('3-D', [1, 2, 3, 4, 3], [2, 2, 2, 2, 2], { pads: [0, 1, 0, 1, 0, 1], strides: [1, 2, 2] }),
   conv('3-D, depthwise', [1, 2, 3, 3, 3], [2, 1, 2, 2, 2], { group: 2 }),
