@@ -371,7 +371,7 @@ describe('bench', () => {
   })
 
   test('what it cannot do', async () => {
-    await fails(2, ['bench', 'nothing'], "there is no bench of 'nothing'", 'train or prune')
+    await fails(2, ['bench', 'nothing'], "there is no bench of 'nothing'", 'train, prune, optimizers or centralization')
     await fails(2, ['bench', 'train', '--network', 'alexnet'], "there is no network 'alexnet'", 'seed-cnn')
     await fails(2, ['bench', 'train', '--network', 'seed-cnn', '--optimizer', 'best'], 'best', 'ranger')
     await fails(2, ['bench', 'train', '--steps', '1'], '--steps 1', 'at least 5')

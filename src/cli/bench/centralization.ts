@@ -19,10 +19,9 @@ const watched = [
   { name: 'ranger', rate: 0.003 },
 ]
 
-const steps = 200
-
 /** Gradient norms, how fast the gradient turns, and how far filters' means move, with and without centralization. */
 export const benchCentralization = async (values: ContestValues, console: Console) => {
+  const { steps } = values
   const out = values.out ?? 'runs/centralization'
   const networks = values.network.length > 0 ? values.network : ['seed-cnn', 'resnet-small']
   const specs = values.data.length > 0 ? values.data : ['mnist']
@@ -46,11 +45,10 @@ export const benchCentralization = async (values: ContestValues, console: Consol
         traces.set(name, meanTrace(runs))
         rows.push({ data: dataName(spec), network, optimizer: name, rate, ...figuresOf(traces.get(name)!) })
       }
-      for (const [key, y] of Object.entries(drawn))
-        await writeFileAtomic(
-          join(out, `${key}-${dataName(spec)}-${network}.svg`),
-          chartOf(`${dataName(spec)}, ${network}`, y, key, traces),
-        )
+      for (const { measure, y } of drawn) {
+        const name = `${measure}-${dataName(spec)}-${network}.svg`
+        await writeFileAtomic(join(out, name), chartOf(`${dataName(spec)}, ${network}`, y, measure, traces))
+      }
     }
   }
   console.say(`means over ${steps} steps and ${seeds.length} seeds; the mean's drift is the greatest of any filter`)
@@ -59,45 +57,41 @@ export const benchCentralization = async (values: ContestValues, console: Consol
   return { steps, seeds: seeds.length, rows }
 }
 
-type Measure = 'gradient' | 'centred' | 'slopeChange' | 'centredSlopeChange' | 'meanDrift'
+type Measure = Exclude<keyof DescentPoint, 'step'>
 type Figures = Readonly<Record<Measure, number>>
 
-const measures: readonly Measure[] = ['gradient', 'centred', 'slopeChange', 'centredSlopeChange', 'meanDrift']
+/** Every measure, by what is made of it. */
+const each = (of: (measure: Measure) => number): Figures => ({
+  loss: of('loss'),
+  gradient: of('gradient'),
+  centred: of('centred'),
+  slopeChange: of('slopeChange'),
+  centredSlopeChange: of('centredSlopeChange'),
+  meanDrift: of('meanDrift'),
+})
 
-const drawn: Readonly<Partial<Record<Measure, string>>> = {
-  gradient: 'norm of the gradient',
-  slopeChange: '‖g(w+δ) − g(w)‖ ÷ ‖δ‖',
-}
+const drawn = [
+  { measure: 'gradient', y: 'norm of the gradient' },
+  { measure: 'slopeChange', y: '‖g(w+δ) − g(w)‖ ÷ ‖δ‖' },
+] as const
 
-/** Seed by seed the same steps were measured. */
+const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
+
+/** The mean over the seeds, which all measured the same steps. */
 const meanTrace = (runs: readonly DescentPoint[][]): DescentPoint[] =>
-  (runs[0] ?? []).map((point, i) => {
-    const mean = (of: Measure | 'loss') => runs.reduce((sum, run) => sum + run[i]![of], 0) / runs.length
-    return {
-      step: point.step,
-      loss: mean('loss'),
-      gradient: mean('gradient'),
-      centred: mean('centred'),
-      slopeChange: mean('slopeChange'),
-      centredSlopeChange: mean('centredSlopeChange'),
-      meanDrift: mean('meanDrift'),
-    }
-  })
+  (runs[0] ?? []).map(({ step }, i) => ({ step, ...each((of) => meanOf(runs.map((run) => run[i]![of]))) }))
 
-/** Means along the path; of the drift, the last. */
-const figuresOf = (trace: readonly DescentPoint[]): Figures & { readonly loss: number } => {
-  const mean = (of: Measure) => trace.reduce((sum, point) => sum + point[of], 0) / trace.length
-  return {
-    loss: trace.at(-1)?.loss ?? Number.NaN,
-    gradient: mean('gradient'),
-    centred: mean('centred'),
-    slopeChange: mean('slopeChange'),
-    centredSlopeChange: mean('centredSlopeChange'),
-    meanDrift: trace.at(-1)?.meanDrift ?? Number.NaN,
-  }
-}
+/** Means along the path; of the loss and the drift, the last. */
+const figuresOf = (trace: readonly DescentPoint[]): Figures =>
+  each((of) => (of === 'loss' || of === 'meanDrift' ? trace.at(-1)![of] : meanOf(trace.map((point) => point[of]))))
 
-const chartOf = (title: string, y: string, key: string, traces: ReadonlyMap<string, readonly DescentPoint[]>): string =>
+/** The first pair: SGD without and with. */
+const chartOf = (
+  title: string,
+  y: string,
+  measure: Measure,
+  traces: ReadonlyMap<string, readonly DescentPoint[]>,
+): string =>
   lineChartFile({
     title,
     x: 'step',
@@ -106,10 +100,7 @@ const chartOf = (title: string, y: string, key: string, traces: ReadonlyMap<stri
     curves: [...traces].slice(0, 2).map(([name, trace]) => ({
       name,
       noisy: true,
-      points: trace.map((point): [number, number] => [
-        point.step,
-        key === 'gradient' ? point.gradient : point.slopeChange,
-      ]),
+      points: trace.map((point): [number, number] => [point.step, point[measure]]),
     })),
   })
 
@@ -126,13 +117,13 @@ const header = [
   "mean's drift",
 ]
 
-const cells = (row: Figures & { data: string; network: string; optimizer: string; rate: number; loss: number }) => [
+const cells = (row: Figures & { data: string; network: string; optimizer: string; rate: number }) => [
   row.data,
   row.network,
   row.optimizer,
   String(row.rate),
   row.loss.toFixed(3),
-  ...measures.slice(0, 4).map((measure) => row[measure].toPrecision(3)),
+  ...[row.gradient, row.centred, row.slopeChange, row.centredSlopeChange].map((value) => value.toPrecision(3)),
   row.meanDrift.toExponential(1),
 ]
 

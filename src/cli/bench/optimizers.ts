@@ -40,6 +40,8 @@ export type ContestValues = Parsed<typeof contestOptions> & {
   readonly optimizer: readonly string[]
   readonly batch: number | undefined
   readonly threads: number | undefined
+  /** Watched, in the bench of centralization. */
+  readonly steps: number
 }
 
 /** Small enough that a run takes a second or two; each is of another kind. */

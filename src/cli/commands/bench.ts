@@ -20,7 +20,7 @@ export const bench = command({
   options: {
     network: { kind: 'list', value: 'NAME', help: 'only these (for prune, ONNX files too)' },
     batch: { kind: 'number', value: 'N', help: 'samples in a batch (50 for MNIST CNNs, else 32)', min: 1, whole: true },
-    steps: { kind: 'number', value: 'N', help: 'steps timed', default: 60, min: 5, whole: true },
+    steps: { kind: 'number', value: 'N', help: 'steps timed or watched', default: 60, min: 5, whole: true },
     optimizer: { kind: 'list', value: 'NAME', help: 'part of the step (ranger); or those that compete' },
     threads: { kind: 'number', value: 'N', help: 'cores to use', min: 1, whole: true },
     ...contestOptions,

@@ -61,6 +61,8 @@ export const contest = async (
   const { schedules = ['flat-cosine', 'one-cycle'], rates = 4, seeds = 5, epochs = 3, batch = 50 } = options
   if (arenas.length === 0 || entrants.length === 0 || schedules.length === 0)
     throw new UsageError('a contest needs data, a network, an optimizer and a schedule', { remedy: 'name one of each' })
+  // A wrong schedule is said before the first run.
+  for (const schedule of schedules) entrants[0]?.recipe({ rate: 0, schedule }, epochs)
   const known = new Map(options.known?.map((result) => [keyOf(result), result]))
   const results: TrialResult[] = []
   const of = arenas.length * entrants.length * (schedules.length * rates + seeds)
