@@ -3,7 +3,7 @@ import type { Link, Parameter, Role } from './types.ts'
 /** Parameters that are treated alike. */
 export type ParameterGroup = {
   /** Names it holds, with `*` for any run of characters, or a predicate. All names when absent. */
-  match?: string | readonly string[] | ((p: Parameter) => boolean)
+  match?: string | readonly string[] | ((p: Omit<Parameter, 'values'>) => boolean)
   /** Roles it holds; all when absent. */
   role?: Role | readonly Role[]
   /** Its own base rate; or `lrFactor` times the common one. */
@@ -16,10 +16,13 @@ export type ParameterGroup = {
 }
 
 /** The first group a parameter belongs to. */
-export const groupOf = (groups: readonly ParameterGroup[], p: Parameter): ParameterGroup | undefined =>
+export const groupOf = <G extends Pick<ParameterGroup, 'match' | 'role'>>(
+  groups: readonly G[],
+  p: Omit<Parameter, 'values'>,
+): G | undefined =>
   groups.find(({ match, role }) => matchesName(match, p) && (role === undefined || [role].flat().includes(p.role)))
 
-const matchesName = (match: ParameterGroup['match'], p: Parameter): boolean => {
+const matchesName = (match: ParameterGroup['match'], p: Omit<Parameter, 'values'>): boolean => {
   if (match === undefined) return true
   if (typeof match === 'function') return match(p)
   return [match].flat().some((pattern) => matchesPattern(pattern, p.name))

@@ -1,5 +1,6 @@
 export { type Compat, compats } from './compat.ts'
 export type { BoundLink } from './engine.ts'
+export { parseGroup, parseGroups } from './group-text.ts'
 export { matchesPattern, only, type ParameterGroup } from './groups.ts'
 export * from './links/index.ts'
 export {
@@ -10,6 +11,7 @@ export {
   type StartOptions,
   type StepOptions,
   type StepResult,
+  withRate,
 } from './optimizer.ts'
 export * from './presets/index.ts'
 export * from './replay/index.ts'

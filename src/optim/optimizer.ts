@@ -77,6 +77,12 @@ export const optimizer = (links: readonly Link[], options: OptimizerOptions = {}
   return { ...recipe, start: (parameters, start = {}) => begin(recipe, parameters, start) }
 }
 
+/** The same optimizer at another base rate and schedule. */
+export const withRate = (recipe: Recipe, lr: number, schedule: Schedule): Recipe => {
+  const changed = { ...recipe, lr, schedule }
+  return { ...changed, start: (parameters, start = {}) => begin(changed, parameters, start) }
+}
+
 /** Turns the gradient round. */
 const negate: Link = {
   name: 'negate',

@@ -5,7 +5,8 @@
  * 'embedding' [rows, width], 'vector' a bias or a norm's scale, 'other' anything else (treated as [out, ...rest] when it
  * has two axes or more).
  */
-export type Role = 'conv' | 'conv-transpose' | 'dense' | 'dense-in-out' | 'embedding' | 'vector' | 'other'
+export type Role = (typeof roles)[number]
+export const roles = ['conv', 'conv-transpose', 'dense', 'dense-in-out', 'embedding', 'vector', 'other'] as const
 
 /** A trainable tensor: its values are changed in place by optimizers. */
 export type Parameter = {

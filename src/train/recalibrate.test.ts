@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { float32Of } from '../base/index.ts'
 import { dataset } from '../data/index.ts'
 import { batchNorm, buildModel, flatten, linear, relu } from '../nn/index.ts'
-import { adamw } from '../optim/index.ts'
+import { encodeModel } from '../onnx/index.ts'
+import { adamw, ranger } from '../optim/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import { evaluate, withWeights } from './evaluate.ts'
 import { recalibrate } from './recalibrate.ts'
@@ -17,7 +18,7 @@ const statistic = (
 
 describe('running statistics measured anew', () => {
   test('of a first layer are the mean and variance of all samples, whatever the batches', async () => {
-    const model = buildModel('bn', { dims: [2, 3] }, {}, (net, input) =>
+    const model = buildModel('bn', { dims: [2, 3] }, { seed: 0 }, (net, input) =>
       linear(net, 'fc', flatten(net, relu(net, batchNorm(net, 'bn', input)), 'flat'), { to: 2, output: 'logits' }),
     )
     const inputs = Float32Array.from({ length: 7 * 6 }, (_, i) => Math.sin(i * i) * (1 + (i % 5)) + 2)
@@ -56,6 +57,19 @@ describe('running statistics measured anew', () => {
     const [good, bad, again] = [await accuracy(model), await accuracy(spoilt), await accuracy(mended)]
     expect(bad).toBeLessThan(good - 0.2)
     expect(again).toBeGreaterThan(good - 0.05)
+  })
+
+  test('for the averaged weights that a run ends with, when asked', async () => {
+    const data = await smallDigits(90)
+    const run = { runtime, threads: 1, data, test: data, batch: 30, epochs: 2, seed: 4, evaluateEvery: 0 }
+    const trained = (again: boolean) => train(smallResnet(), { ...run, recipe: ranger({ k: 3 }), recalibrate: again })
+    const [plain, mended] = [await trained(false), await trained(true)]
+    const expected = await recalibrate(plain.model, { runtime, threads: 1, data, batch: 30, seed: 4 })
+    expect(encodeModel(mended.model)).toEqual(encodeModel(expected))
+    expect(statistic(mended.model, 'bn1.running_mean')).not.toEqual(statistic(plain.model, 'bn1.running_mean'))
+    expect(mended.accuracy).toBe((await evaluate(mended.model, data, { runtime, threads: 1 })).accuracy)
+    // What the run would go on from is untouched.
+    expect(mended.state).toEqual(plain.state)
   })
 
   test('a model without any comes back as it is', async () => {

@@ -11,6 +11,7 @@ import type { OnTrainEvent } from './events.ts'
 import { checkClasses, feedsOf } from './feeds.ts'
 import { scoresOf } from './head.ts'
 import { pace } from './pace.ts'
+import { recalibrate } from './recalibrate.ts'
 
 export type TrainOptions = Omit<EngineOptions, 'output'> & {
   readonly data: Dataset
@@ -41,6 +42,8 @@ export type TrainOptions = Omit<EngineOptions, 'output'> & {
   /** What the optimizer remembers from before, such as a pruned network's (`pruneState`). */
   readonly optimizerState?: OptimizerState
   readonly onEvent?: OnTrainEvent
+  /** Measures the statistics of every BatchNormalization anew for the weights the run ends with (`recalibrate`); false. */
+  readonly recalibrate?: boolean
   /** Asks the optimizer's links for telemetry every so many steps; 0, never. */
   readonly telemetryEvery?: number
   readonly signal?: AbortSignal
@@ -147,9 +150,9 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
       lastCheckpoint = await options.save(stateNow())
       emit({ type: 'checkpoint', step, path: lastCheckpoint })
     }
-    const evaluateNow = async (trainLoss: number, samples?: number) => {
+    const evaluateNow = async (trainLoss: number, samples?: number, of = modelNow()) => {
       if (!test) return undefined
-      const found = await evaluate(modelNow(), test, {
+      const found = await evaluate(of, test, {
         runtime: options.runtime,
         ...(options.threads && { threads: options.threads }),
         ...(samples && { samples }),
@@ -182,10 +185,14 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
       if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps) await evaluateNow(loss, evaluateSamples)
       if (step % checkpointEvery === 0 && step < steps) await checkpoint()
     }
-    const last = await evaluateNow(loss)
+    const { runtime, threads } = options
+    const result = options.recalibrate
+      ? await recalibrate(modelNow(), { runtime, data, batch, seed, ...(threads && { threads }) })
+      : modelNow()
+    const last = await evaluateNow(loss, undefined, result)
     if (step !== resumed?.step) await checkpoint()
     emit({ type: 'end', step, seconds: clock.seconds(), stopped: step < steps })
-    return { model: modelNow(), state: stateNow(), loss, ...(last && { accuracy: last.accuracy }) }
+    return { model: result, state: stateNow(), loss, ...(last && { accuracy: last.accuracy }) }
   } finally {
     await engine.close()
   }
