@@ -1,6 +1,6 @@
 import { type ErrorPlace, EspalierError, UsageError } from '../base/index.ts'
 import type { Console } from './console.ts'
-import { type Options, optionLines, type Parsed, parseOptions } from './options.ts'
+import { type Options, optionLines, type Parsed, parseOptions, type Sections } from './options.ts'
 
 /** A command of the command line. */
 export type Command = {
@@ -10,6 +10,8 @@ export type Command = {
   /** What follows the name, such as 'MODEL --out FILE'. */
   readonly usage: string
   readonly options: Options
+  /** Parts of the flags that help shows under titles. */
+  readonly sections?: Sections
   /** @returns the document that `--json` prints. */
   run(args: readonly string[], console: Console): Promise<unknown>
 }
@@ -31,6 +33,7 @@ type Definition<O extends Options> = {
   /** Names of the arguments that must be given; one ending in '…' may be given several times. */
   readonly positionals: readonly string[]
   readonly options: O
+  readonly sections?: Sections
   run(call: { positionals: readonly string[]; values: Parsed<O>; console: Console }): Promise<unknown>
 }
 
@@ -60,5 +63,5 @@ const checkPositionals = ({ name, usage, positionals }: Definition<Options>, giv
 }
 
 /** What `--help` prints. */
-export const helpText = ({ name, usage, summary, options }: Command): string =>
-  [`espalier ${name} ${usage}`, '', `  ${summary}`, '', ...optionLines(options)].join('\n')
+export const helpText = ({ name, usage, summary, options, sections }: Command): string =>
+  [`espalier ${name} ${usage}`, '', `  ${summary}`, '', ...optionLines(options, sections)].join('\n')

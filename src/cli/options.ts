@@ -90,15 +90,27 @@ const readValue = (name: string, option: Option, given: unknown): unknown => {
   return number
 }
 
-/** The flags of a command as lines of help. */
-export const optionLines = (options: Options): string[] => {
-  const rows = Object.entries({ ...options, ...commonOptions }).map(([name, option]) => [
-    usageOf(name, option),
-    helpOf(option),
+/** Parts of a command's flags, by the title they have in its help. */
+export type Sections = { readonly [title: string]: Options }
+
+/** The flags of a command as lines of help: those of no section first. */
+export const optionLines = (options: Options, sections: Sections = {}): string[] => {
+  const titled = new Set(Object.values(sections).flatMap(Object.keys))
+  const plain = Object.fromEntries(Object.entries(options).filter(([name]) => !titled.has(name)))
+  const all = { '': { ...plain, ...commonOptions }, ...sections }
+  const width = Math.max(
+    ...Object.values(all)
+      .flatMap(rowsOf)
+      .map(([usage]) => usage.length),
+  )
+  return Object.entries(all).flatMap(([title, part]) => [
+    ...(title === '' ? [] : ['', `  ${title}`]),
+    ...rowsOf(part).map(([usage, help]) => `  ${usage.padEnd(width)}  ${help}`),
   ])
-  const width = Math.max(...rows.map(([usage]) => usage!.length))
-  return rows.map(([usage, help]) => `  ${usage!.padEnd(width)}  ${help}`)
 }
+
+const rowsOf = (options: Options): [string, string][] =>
+  Object.entries<Option>(options).map(([name, option]) => [usageOf(name, option), helpOf(option)])
 
 const usageOf = (name: string, option: Option): string => {
   if (option.kind === 'flag') return `--${name}`

@@ -1,16 +1,24 @@
 import { availableParallelism } from 'node:os'
-import { lossNamed, trainableInitializers } from '../autodiff/index.ts'
-import { numbersOf, UsageError } from '../base/index.ts'
-import { type Batch, type Dataset, oneHot } from '../data/index.ts'
+import type { Dataset } from '../data/index.ts'
 import type { Model } from '../onnx/index.ts'
-import { optimizerNamed, parseSchedule } from '../optim/index.ts'
-import { matches } from '../prune/index.ts'
+import {
+  adaptiveClip,
+  clipNorm,
+  clipValue,
+  type Link,
+  optimizer,
+  optimizerNamed,
+  parseSchedule,
+  type Recipe,
+} from '../optim/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
-import { inputOf, openParallelEngine, type TrainOptions } from '../train/node.ts'
+import { openEngine, openParallelEngine, type TrainOptions, updatesPerEpoch } from '../train/node.ts'
+import { lossOptions, objectiveFrom } from './losses.ts'
 import type { Options, Parsed } from './options.ts'
+import { trainableFrom, trainedOptions } from './trained.ts'
 
-/** Flags that say how to train, shared by the commands that do. */
-export const trainingOptions = {
+/** Flags of the optimizer. */
+export const optimizerOptions = {
   optimizer: { kind: 'text', value: 'NAME', help: 'ranger, radam, adamw, sgd, …', default: 'ranger' },
   lr: { kind: 'number', value: 'X', help: 'learning rate', min: 0 },
   schedule: {
@@ -20,18 +28,46 @@ export const trainingOptions = {
     default: 'constant',
   },
   'weight-decay': { kind: 'number', value: 'X', help: 'weight decay of the optimizer', min: 0 },
-  batch: { kind: 'number', value: 'N', help: 'samples in a batch', default: 50, min: 1, whole: true },
-  seed: { kind: 'number', value: 'N', help: 'makes the run repeat exactly', default: 0, min: 0, whole: true },
-  freeze: { kind: 'list', value: 'PATTERN', help: 'initializers that stay as they are; * stands for anything' },
-  'train-only': { kind: 'list', value: 'PATTERN', help: 'the only initializers to train' },
-  loss: { kind: 'choice', among: ['cross-entropy', 'mse'], help: 'what is minimised', default: 'cross-entropy' },
-  teacher: {
-    kind: 'text',
-    value: 'FILE',
-    help: 'an ONNX model whose answers are learnt beside the labels (distillation)',
+  'clip-norm': { kind: 'number', value: 'X', help: 'largest norm of all gradients together', min: 0 },
+  'clip-value': { kind: 'number', value: 'X', help: 'largest element of a gradient', min: 0 },
+  'clip-adaptive': {
+    kind: 'number',
+    value: 'X',
+    help: "largest ratio of a unit's gradient to its weights (0.01)",
+    min: 0,
   },
+} as const satisfies Options
+
+/** Flags of how a run goes over the data and the machine. */
+export const stepOptions = {
+  batch: { kind: 'number', value: 'N', help: 'samples in a batch', default: 50, min: 1, whole: true },
+  accumulate: {
+    kind: 'number',
+    value: 'N',
+    help: 'batches whose gradients make one step, as a batch N times as large would',
+    default: 1,
+    min: 1,
+    whole: true,
+  },
+  recompute: { kind: 'flag', help: 'computes activations anew on the way back: less memory for some more time' },
+  seed: { kind: 'number', value: 'N', help: 'makes the run repeat exactly', default: 0, min: 0, whole: true },
   threads: { kind: 'number', value: 'N', help: 'cores to use; part of what makes a run repeat', min: 1, whole: true },
 } as const satisfies Options
+
+/** Flags that say how to train, shared by the commands that do. */
+export const trainingOptions = {
+  ...optimizerOptions,
+  ...stepOptions,
+  ...trainedOptions,
+  ...lossOptions,
+} as const satisfies Options
+
+/** The same in parts, as help shows them. */
+export const trainingSections = {
+  'the optimizer': optimizerOptions,
+  'what is trained': trainedOptions,
+  'the loss': lossOptions,
+} as const satisfies { [title: string]: Options }
 
 export type TrainingValues = Parsed<typeof trainingOptions>
 
@@ -39,76 +75,48 @@ export type TrainingValues = Parsed<typeof trainingOptions>
 export const defaultThreads = (): number => Math.min(availableParallelism(), 8)
 
 /** What the flags say of a run over `data`, in the form that `train` takes. */
-export const trainingFrom = (
+export const trainingFrom = async (
   model: Model,
   values: TrainingValues,
   { data, epochs, lr, teacher }: { data: Dataset; epochs: number; lr: number; teacher?: Model },
-): Omit<TrainOptions, 'onEvent'> & { close(): Promise<void> } => {
-  const { batch, seed, optimizer } = values
-  const stepsPerEpoch = Math.ceil(data.size / batch)
+): Promise<Omit<TrainOptions, 'onEvent'> & { close(): Promise<void> }> => {
+  const { batch, accumulate, seed, recompute } = values
+  const stepsPerEpoch = updatesPerEpoch(data, batch, accumulate)
   const steps = Math.ceil(epochs * stepsPerEpoch)
-  const recipe = optimizerNamed(optimizer, {
-    lr: values.lr ?? lr,
-    schedule: parseSchedule(values.schedule, { steps, stepsPerEpoch }),
-    ...(values['weight-decay'] !== undefined && { weightDecay: values['weight-decay'] }),
-  })
+  const recipe = clipped(
+    optimizerNamed(values.optimizer, {
+      lr: values.lr ?? lr,
+      schedule: parseSchedule(values.schedule, { steps, stepsPerEpoch }),
+      ...(values['weight-decay'] !== undefined && { weightDecay: values['weight-decay'] }),
+    }),
+    values,
+  )
   const threads = values.threads ?? defaultThreads()
-  const guide = teacher && teaching(teacher, threads)
-  if (guide && values.loss !== 'cross-entropy')
-    throw new UsageError('--teacher goes with cross-entropy', { remedy: 'leave --loss away' })
+  const trainable = trainableFrom(model, values)
+  const { loss, targetsOf, close } = await objectiveFrom(model, values, { data, teacher, threads })
   return {
-    runtime: nodeRuntime,
-    threads,
-    data,
-    recipe,
-    epochs,
-    batch,
-    seed,
-    loss: lossNamed(guide ? 'distillation' : values.loss),
-    trainable: trainableFrom(model, values),
-    ...(values.loss === 'mse' && { targetsOf: oneHotTargets(model, data) }),
-    ...(guide && { targetsOf: guide.targetsOf }),
-    open: (m, options, example) => openParallelEngine(m, { ...options, shards: threads }, example),
-    close: async () => guide?.close(),
+    ...{ runtime: nodeRuntime, threads, data, recipe, epochs, batch, accumulate, seed, loss, trainable, recompute },
+    mode: values.bn === 'frozen' ? 'eval' : 'train',
+    ...(targetsOf && { targetsOf }),
+    // A loss that is no mean over samples is not the sum of its parts.
+    open: (m, options, example) =>
+      loss.separable
+        ? openParallelEngine(m, { ...options, shards: threads }, example)
+        : openEngine(m, options, example),
+    close,
   }
 }
 
-/** The mean squared error is taken to 1 at the sample's class and 0 at the others. */
-const oneHotTargets = ({ graph }: Model, data: Dataset) => {
-  const outputs = graph.outputs[0]?.dims?.[1]
-  const classes = typeof outputs === 'number' ? outputs : data.classes.length
-  return async ({ labels }: Batch) => ({ target: oneHot(numbersOf(labels), classes) })
-}
-
-/** Runs a teacher on every batch: its answers become a target of the distillation loss. */
-export const teaching = (teacher: Model, threads: number) => {
-  const input = inputOf(teacher)
-  const opened = nodeRuntime.open(teacher, { threads })
-  return {
-    targetsOf: async ({ inputs, labels }: Batch) => {
-      const session = await opened
-      const output = session.outputs[0]!
-      const answers = await session.run({ [input]: inputs }, [output])
-      return { labels, teacher: answers[output]! }
-    },
-    close: async () => (await opened).close(),
-  }
-}
-
-/** @throws UsageError when a pattern matches nothing or nothing is left to train */
-export const trainableFrom = (model: Model, values: Pick<TrainingValues, 'freeze' | 'train-only'>): string[] => {
-  const all = trainableInitializers(model.graph)
-  const named = (patterns: readonly string[]) => {
-    for (const pattern of patterns)
-      if (!all.some((name) => matches(pattern, name)))
-        throw new UsageError(`'${pattern}' matches no trainable initializer`, {
-          remedy: `there are ${all.slice(0, 8).join(', ')}${all.length > 8 ? ', …' : ''}`,
-        })
-    return all.filter((name) => patterns.some((pattern) => matches(pattern, name)))
-  }
-  const frozen = new Set(named(values.freeze))
-  const chosen = values['train-only'].length > 0 ? named(values['train-only']) : all
-  const left = chosen.filter((name) => !frozen.has(name))
-  if (left.length === 0) throw new UsageError('nothing is left to train', { remedy: 'freeze less' })
-  return left
+/** The recipe with the gradients clipped before anything else is done to them. */
+const clipped = (recipe: Recipe, values: TrainingValues): Recipe => {
+  const { 'clip-norm': norm, 'clip-value': value, 'clip-adaptive': adaptive } = values
+  const links: Link[] = [
+    ...(value === undefined ? [] : [clipValue(value)]),
+    ...(adaptive === undefined ? [] : [adaptiveClip({ clipping: adaptive })]),
+    ...(norm === undefined ? [] : [clipNorm(norm)]),
+  ]
+  if (links.length === 0) return recipe
+  // The chain's links serve their groups already.
+  const groups = recipe.groups.map(({ links: _, ...group }) => group)
+  return optimizer([...links, ...recipe.links], { lr: recipe.lr, schedule: recipe.schedule, groups })
 }

@@ -32,7 +32,9 @@ describe('a run', () => {
     const args = ['train', 'lenet-300-100', ...small, '--evaluate-every', '5', '--out', 'run']
     const { code, stdout, stderr } = await espalier(folder, args)
     expect([code, stderr]).toEqual([0, ''])
-    expect(stdout).toContain('training 6 tensors of lenet-300-100: fc1.weight')
+    expect(stdout).toContain('training 6 tensors of lenet-300-100, 266 610 weights in 3 layers:')
+    expect(stdout).toContain('  fc2  Gemm: weight [100, 300], bias [100]')
+    expect(stdout).toContain('120 samples to train on, 40 to test on; channels first, value / 255')
     expect(stdout).toMatch(/^Epoch: 0 \| step 5 \| train loss: \d\.\d{4} \| test accuracy: \d+\.\d\d %$/m)
     expect(stdout).toMatch(/^run\/model\.onnx: 12 steps, test accuracy \d+\.\d\d % on 40 samples$/m)
     expect((await readdir(at('run'))).sort()).toEqual([

@@ -93,7 +93,8 @@ const isPreprocessing = (value: unknown): value is Preprocessing => {
 export const preprocessingText = (p: Preprocessing): string => {
   const middle = p.crop < 1 ? `, the middle ${100 * p.crop} %` : ''
   const sized = p.size && `${p.size[0]} × ${p.size[1]} (${p.fit}${middle})`
-  const varied = p.multiple === undefined ? 'sizes as they are' : `sides multiples of ${p.multiple}${middle}`
+  const varied = p.multiple !== undefined && (p.multiple > 1 ? `sides multiples of ${p.multiple}` : 'sizes as they are')
+  const free = varied && `${varied}${middle}`
   const colours = p.channels && (p.channels === 1 ? 'grey' : p.order.toUpperCase())
   const { scale, mean, std } = p.normalise
   const value = scale === 1 ? 'value' : `value / ${Number((1 / scale).toPrecision(6))}`
@@ -102,5 +103,5 @@ export const preprocessingText = (p: Preprocessing): string => {
   const zero = mean.every((x) => x === 0)
   const one = std.every((x) => x === 1)
   const scaled = zero && one ? value : `(${value} − ${list(mean)}) / ${list(std)}`
-  return [sized ?? varied, colours, p.layout.replace('-', ' '), scaled].filter(Boolean).join(', ')
+  return [sized ?? free, colours, p.layout.replace('-', ' '), scaled].filter(Boolean).join(', ')
 }

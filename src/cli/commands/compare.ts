@@ -1,8 +1,8 @@
 import { UsageError } from '../../base/index.ts'
-import { loadDataset } from '../../data/node.ts'
 import { command } from '../command.ts'
 import { measureStage, type Stage, stageTable } from '../measure.ts'
-import { loadModelFile, sampleDimsOf } from '../models.ts'
+import { loadModelFile } from '../models.ts'
+import { samplesFor } from '../samples.ts'
 
 export const compare = command({
   name: 'compare',
@@ -21,7 +21,7 @@ export const compare = command({
     for (const path of positionals) models.push({ path, ...(await loadModelFile(path)) })
     const stages: Stage[] = []
     for (const { path, model } of models) {
-      const { test } = await loadDataset(values.data, { sampleDims: sampleDimsOf(model) })
+      const { test } = await samplesFor(model, values.data)
       const { evaluation: _, ...stage } = await measureStage(path, model, test)
       stages.push(stage)
     }

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../base/files.ts'
 import { EspalierError, UsageError } from '../../base/index.ts'
-import { loadDataset } from '../../data/node.ts'
+import { preprocessingText, withPreprocessing } from '../../data/index.ts'
 import { writeModel } from '../../onnx/file.ts'
 import {
   inputOf,
@@ -15,10 +15,27 @@ import {
 } from '../../train/node.ts'
 import { command } from '../command.ts'
 import { grouped, percent } from '../console.ts'
-import { loadModel, loadModelFile, sampleDimsOf } from '../models.ts'
+import { headOptions, withHead } from '../heads.ts'
+import { loadModel, loadModelFile } from '../models.ts'
 import { checkFolder } from '../outputs.ts'
 import { showTraining } from '../progress.ts'
-import { defaultThreads, trainingFrom, trainingOptions } from '../runs.ts'
+import { defaultThreads, trainingFrom, trainingOptions, trainingSections } from '../runs.ts'
+import { sampleOptions, samplesFor } from '../samples.ts'
+import { sayTrained, trainedParameters } from '../trained.ts'
+
+/** Flags of which a resumed run must have the same, beside those that its settings name otherwise. */
+const otherSettings = [
+  ...([
+    'label-smoothing',
+    'class-weights',
+    'ignore-index',
+    'delta',
+    'teacher',
+    'temperature',
+    'teacher-share',
+  ] as const),
+  ...(['clip-norm', 'clip-value', 'clip-adaptive', 'bn'] as const),
+]
 
 export const train = command({
   name: 'train',
@@ -30,6 +47,8 @@ export const train = command({
     out: { kind: 'text', value: 'DIR', help: 'folder for model.onnx, metrics.jsonl and the checkpoints' },
     epochs: { kind: 'number', value: 'N', help: 'passes over the data', default: 1, min: 0 },
     ...trainingOptions,
+    ...headOptions,
+    ...sampleOptions,
     resume: { kind: 'flag', help: 'goes on from the checkpoint in --out, to the same weights as an unbroken run' },
     'evaluate-every': {
       kind: 'number',
@@ -55,6 +74,11 @@ export const train = command({
       whole: true,
     },
   },
+  sections: {
+    ...trainingSections,
+    'what is trained': { ...trainingSections['what is trained'], ...headOptions },
+    'samples, where the model’s file does not state it': sampleOptions,
+  },
   async run({ positionals: [name = ''], values, console }) {
     const { out, epochs, seed } = values
     if (!values.data)
@@ -63,10 +87,16 @@ export const train = command({
       })
     if (!out) throw new UsageError('--out is missing', { remedy: 'name a folder for what the run writes' })
     await checkFolder(out)
-    const { model, source } = await loadModel(name, seed)
+    const { model: given, source } = await loadModel(name, seed)
     const teacher = values.teacher ? (await loadModelFile(values.teacher)).model : undefined
-    const { train: data, test } = await loadDataset(values.data, { sampleDims: sampleDimsOf(model), seed })
-    const { close, ...training } = trainingFrom(model, values, { data, epochs, lr: 1e-3, ...(teacher && { teacher }) })
+    const asksHead = values['new-head'] || values.classes !== undefined
+    const request = { seed, values, classes: values.classes, ignore: values['ignore-index'], renamed: asksHead }
+    const { train: data, test, preprocessing } = await samplesFor(given, values.data, request)
+    const { model, head } = withHead(given, values, data)
+    const { close, ...training } = await trainingFrom(model, values, {
+      ...{ data, epochs, lr: 1e-3 },
+      ...(teacher && { teacher }),
+    })
 
     const settings: Settings = {
       model: source ? source.sha256 : name,
@@ -78,8 +108,11 @@ export const train = command({
       epochs,
       batch: values.batch,
       seed,
+      accumulate: values.accumulate,
       loss: values.loss,
-      teacher: values.teacher ?? null,
+      ...Object.fromEntries(otherSettings.map((flag) => [flag, values[flag] ?? null])),
+      head: head ? head.to : null,
+      preprocessing: JSON.stringify(preprocessing),
       threads: values.threads ?? defaultThreads(),
       trainable: training.trainable?.join(' ') ?? '',
     }
@@ -95,8 +128,12 @@ export const train = command({
     const done = resume?.step ?? 0
     const journal = openJournal(join(out, 'metrics.jsonl'), done)
     const show = showTraining(console)
+    const parameters = trainedParameters(model, values)
+    sayTrained(parameters, name, console)
+    if (head)
+      console.say(`new head ${head.layer}: ${head.from} → ${head.to} classes, ${head.drawn.join(' and ')} drawn anew`)
     console.say(
-      `training ${grouped(training.trainable?.length ?? 0)} tensors of ${name}: ${training.trainable?.join(', ')}`,
+      `${grouped(data.size)} samples to train on, ${grouped(test.size)} to test on; ${preprocessingText(preprocessing)}`,
     )
     try {
       const onEvent = (event: TrainEvent) => {
@@ -120,14 +157,17 @@ export const train = command({
         onEvent,
       })
       await journal.flush()
-      await writeModel(join(out, 'model.onnx'), result.model)
+      await writeModel(join(out, 'model.onnx'), withPreprocessing(result.model, preprocessing, data.classes))
       const document = {
         model: join(out, 'model.onnx'),
         steps: result.state.step,
         loss: result.loss,
         accuracy: result.accuracy ?? null,
         input: inputOf(model),
-        normalise: data.normalise,
+        classes: data.classes,
+        preprocessing,
+        trained: parameters.flatMap(({ name, reason }) => (reason === undefined ? [name] : [])),
+        leftOut: parameters.flatMap(({ name, reason }) => (reason === undefined ? [] : [{ name, reason }])),
         settings,
       }
       await writeFileAtomic(join(out, 'run.json'), `${JSON.stringify(document, null, 2)}\n`)

@@ -1,14 +1,13 @@
 import { EspalierError, UsageError } from '../../base/index.ts'
 import { type Dataset, split } from '../../data/index.ts'
-import { loadDataset } from '../../data/node.ts'
 import type { Model } from '../../onnx/index.ts'
 import { analyzeModel, applyPlan, type PlanOptions, planForLatency } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { evaluate, type Round, rebirth, type SoftRound, softTrain, type Trained, train } from '../../train/node.ts'
 import { type Console, percent } from '../console.ts'
-import { sampleDimsOf } from '../models.ts'
 import { showTraining } from '../progress.ts'
 import { trainingFrom } from '../runs.ts'
+import { samplesFor } from '../samples.ts'
 import { type PruneValues, scheduleOf } from './flags.ts'
 
 export type Work = {
@@ -37,7 +36,7 @@ export type Result = Pick<Round, 'model' | 'whole' | 'first' | 'round'> & { read
 
 /** Retraining is judged on samples set aside from the training ones: test samples are for the end. */
 export const splitsFor = async (model: Model, spec: string, seed: number): Promise<Splits> => {
-  const { train: all } = await loadDataset(spec, { sampleDims: sampleDimsOf(model), seed })
+  const { train: all } = await samplesFor(model, spec, { seed })
   return split(all, 0.1, seed)
 }
 
@@ -120,7 +119,7 @@ const soften = (
     }),
   )
 
-type Training = Omit<ReturnType<typeof trainingFrom>, 'close'>
+type Training = Omit<Awaited<ReturnType<typeof trainingFrom>>, 'close'>
 
 const trained = async (
   model: Model,
@@ -130,7 +129,7 @@ const trained = async (
   run: (training: Training & Pick<Parameters<typeof train>[1], 'test' | 'onEvent'>) => Promise<Trained>,
 ): Promise<Trained> => {
   const { train: samples, validation } = data!
-  const { close, ...training } = trainingFrom(model, values, {
+  const { close, ...training } = await trainingFrom(model, values, {
     data: samples,
     epochs,
     lr: 3e-4,

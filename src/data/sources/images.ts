@@ -47,8 +47,8 @@ const namesOf = (folders: readonly string[], { classes }: LoadOptions, folder: s
       place: { file: folder },
       remedy: 'put the pictures of each class into a folder with its name',
     })
-  if (typeof classes === 'number' && classes !== folders.length)
-    throw new UsageError(`there are ${folders.length} folders of classes, not ${classes}`, {
+  if (typeof classes === 'number' && classes < folders.length)
+    throw new UsageError(`there are ${folders.length} folders of classes, more than ${classes}`, {
       place: { file: folder },
       remedy: 'check the folder',
     })

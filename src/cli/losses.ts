@@ -1,0 +1,161 @@
+import { readFile } from 'node:fs/promises'
+import { type Loss, type LossOptions, lossNamed, lossNames } from '../autodiff/index.ts'
+import { EspalierError, float32, messageOf, numbersOf, sizeOf, UsageError } from '../base/index.ts'
+import type { Batch, Dataset } from '../data/index.ts'
+import type { Model } from '../onnx/index.ts'
+import { nodeRuntime } from '../runtime/node.ts'
+import { headOf, inputOf, scoresOf, type TrainOptions, withOutput } from '../train/node.ts'
+import type { Options, Parsed } from './options.ts'
+
+/** Flags that say what is minimised. */
+export const lossOptions = {
+  loss: {
+    kind: 'text',
+    value: 'NAME',
+    help: 'cross-entropy (of pixels too), bce, mse, huber, kl (with --teacher), or output:NAME, a number of the graph',
+    default: 'cross-entropy',
+  },
+  'label-smoothing': { kind: 'number', value: 'X', help: 'share of each label spread over all classes', min: 0 },
+  'class-weights': {
+    kind: 'text',
+    value: 'WEIGHTS',
+    help: 'balanced (rare classes count more), a list 1,2,0.5 or a FILE with one',
+  },
+  'ignore-index': { kind: 'number', value: 'N', help: 'label of what does not count, such as 255', whole: true },
+  delta: { kind: 'number', value: 'X', help: 'where huber turns from squared to linear (1)', min: 0 },
+  teacher: {
+    kind: 'text',
+    value: 'FILE',
+    help: 'an ONNX model whose answers are learnt beside the labels (distillation)',
+  },
+  temperature: { kind: 'number', value: 'X', help: 'softens the answers of teacher and student (4)', min: 0 },
+  'teacher-share': { kind: 'number', value: 'X', help: "the teacher's share of the loss (0.7)", min: 0 },
+} as const satisfies Options
+
+export type LossValues = Parsed<typeof lossOptions>
+
+/** A loss with what it reads of each batch. */
+export type Objective = {
+  readonly loss: Loss
+  readonly targetsOf?: NonNullable<TrainOptions['targetsOf']>
+  close(): Promise<void>
+}
+
+/** The loss that the flags ask for. @throws UsageError for flags that do not go together */
+export const objectiveFrom = async (
+  model: Model,
+  values: LossValues,
+  { data, teacher, threads }: { data: Dataset; teacher?: Model | undefined; threads: number },
+): Promise<Objective> => {
+  const outputs = outputsOf(model) ?? data.classes.length
+  const weights = values['class-weights']
+  const options: LossOptions = {
+    ...given('labelSmoothing', values['label-smoothing']),
+    ...given('ignoreIndex', values['ignore-index']),
+    ...given('delta', values.delta),
+    ...given('temperature', values.temperature),
+    ...given('weight', values['teacher-share']),
+    ...(weights !== undefined && { classWeights: await classWeightsFrom(weights, data, outputs) }),
+  }
+  const name = lossNameFrom(values)
+  const loss = lossNamed(name, options)
+  const guide = teacher && teaching(teacher, threads, name !== 'kl')
+  const target = ['bce', 'mse', 'huber'].includes(name) ? oneHotTargets(data, outputs) : undefined
+  const targetsOf = guide?.targetsOf ?? target
+  return { loss, ...(targetsOf && { targetsOf }), close: async () => guide?.close() }
+}
+
+/** How many scores a model gives, where its file says so or its last layer shows it. */
+export const outputsOf = (model: Model): number | undefined => {
+  const dim = model.graph.outputs[0]?.dims?.[1]
+  return typeof dim === 'number' ? dim : headOf(model)?.classes
+}
+
+/** An option under its name where there is a value. */
+const given = <K extends keyof LossOptions>(key: K, value: number | undefined) =>
+  value === undefined ? {} : { [key]: value }
+
+const lossNameFrom = ({ loss, teacher }: LossValues): string => {
+  if (!lossNames.includes(loss) && !loss.startsWith('output:'))
+    throw new UsageError(`--loss ${loss} is not known`, { remedy: `use one of ${lossNames.join(', ')} or output:NAME` })
+  const taught = loss === 'kl' || loss === 'distillation'
+  if (taught && teacher === undefined)
+    throw new UsageError(`--loss ${loss} needs --teacher`, { remedy: 'name the ONNX file to learn from' })
+  if (teacher !== undefined && loss !== 'cross-entropy' && !taught)
+    throw new UsageError('--teacher goes with cross-entropy or kl', { remedy: 'leave --loss away' })
+  return teacher !== undefined && loss === 'cross-entropy' ? 'distillation' : loss
+}
+
+/** 'balanced', numbers in a list, or a file of them. */
+const classWeightsFrom = async (text: string, data: Dataset, outputs: number): Promise<number[]> => {
+  if (text === 'balanced') return balancedWeights(data, outputs)
+  const isList = /^[\d.,eE+\-\s[\]]+$/
+  const list = isList.test(text)
+    ? text
+    : await readFile(text, 'utf8').catch((error: unknown) => {
+        throw new EspalierError(`cannot read the class weights: ${messageOf(error)}`, {
+          place: { file: text },
+          remedy: 'give balanced, a list 1,2,0.5 or a file with one',
+        })
+      })
+  const weights = list
+    .split(/[\s,[\]]+/)
+    .filter((part) => part !== '')
+    .map(Number)
+  const bad = weights.find((weight) => !(weight >= 0))
+  if (bad !== undefined || weights.length !== outputs)
+    throw new UsageError(
+      bad === undefined
+        ? `${weights.length} class weights for ${outputs} classes`
+        : `a class weight is no number from 0`,
+      {
+        place: isList.test(text) ? { value: '--class-weights' } : { file: text },
+        remedy: 'give a number for each class',
+      },
+    )
+  return weights
+}
+
+/** w_c = N / (C·n_c) for n_c of N labels of class c, so that all classes weigh the same together; 1 without a sample. */
+export const balancedWeights = ({ labels, ignore }: Dataset, classes: number): number[] => {
+  const counts = new Float64Array(classes)
+  let all = 0
+  for (const label of labels)
+    if (label !== ignore && label < classes) {
+      counts[label]!++
+      all++
+    }
+  return Array.from(counts, (count) => (count === 0 ? 1 : all / (classes * count)))
+}
+
+/** 1 at the class of the sample (pixel) and 0 at the others; of a single output, the class itself. */
+const oneHotTargets =
+  (data: Dataset, outputs: number) =>
+  async ({ labels }: Batch) => {
+    const [count = 0, ...places] = labels.dims
+    const positions = sizeOf(places)
+    const values = new Float32Array(count * outputs * positions)
+    for (const [i, label] of numbersOf(labels).entries()) {
+      const [sample, at] = [Math.floor(i / positions), i % positions]
+      if (label === data.ignore)
+        throw new UsageError('only cross-entropy can leave pixels out', { remedy: 'use it, or label all pixels' })
+      if (outputs === 1) values[i] = label
+      else values[(sample * outputs + label) * positions + at] = 1
+    }
+    return { target: float32([count, outputs, ...places], values) }
+  }
+
+/** Runs a teacher on every batch: its scores become a target of the loss. */
+export const teaching = (teacher: Model, threads: number, withLabels = true) => {
+  const input = inputOf(teacher)
+  const output = scoresOf(teacher) ?? ''
+  const opened = nodeRuntime.open(withOutput(teacher, output), { threads })
+  return {
+    targetsOf: async ({ inputs, labels }: Batch) => {
+      const session = await opened
+      const answers = await session.run({ [input]: inputs }, [output])
+      return { ...(withLabels && { labels }), teacher: answers[output]! }
+    },
+    close: async () => (await opened).close(),
+  }
+}
