@@ -3,6 +3,7 @@
 
     MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=4000000000 /usr/bin/python3 bench/step.py [THREADS [NETWORK…]]
 """
+import resource
 import sys
 import time
 
@@ -151,4 +152,6 @@ for name, (batch, dims, make) in networks.items():
             times.append((time.perf_counter() - start) * 1000)
         return sorted(times[10:])[20]
 
-    print(f'{name:14} batch {batch}  step {median(step):8.2f}  forward {median(forward):8.2f}')
+    times = median(step), median(forward)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    print(f'{name:16} batch {batch}  step {times[0]:8.2f}  forward {times[1]:8.2f}  peak {peak:6.0f} MB')

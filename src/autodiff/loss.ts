@@ -1,5 +1,6 @@
 import { UsageError } from '../base/index.ts'
 import { crossEntropy, distillation, divergence } from './losses/classes.ts'
+import { tokenCrossEntropy } from './losses/tokens.ts'
 import type { Loss, LossOptions, Rule } from './losses/types.ts'
 import { binaryCrossEntropy, huber, meanSquaredError } from './losses/values.ts'
 
@@ -11,6 +12,7 @@ const classOptions = ['labelSmoothing', 'classWeights', 'ignoreIndex'] as const
 
 const losses = {
   'cross-entropy': { rule: crossEntropy, takes: classOptions },
+  'token-cross-entropy': { rule: tokenCrossEntropy, takes: classOptions },
   bce: { rule: binaryCrossEntropy, takes: ['labelSmoothing', 'classWeights'] },
   mse: { rule: meanSquaredError, takes: [] },
   huber: { rule: huber, takes: ['delta'] },
