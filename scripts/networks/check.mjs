@@ -56,13 +56,15 @@ const checkPruning = async (file) => {
   const seconds = since(began)
   const share = prunableMacs(analysis)
   const roughShare = prunableMacs(analysis, { approximate: true })
-  const frozen = reasonsOf(analysis.frozen)
+  const frozen = reasonsOf(analysis.frozen.map(({ reason }) => reason))
+  const inexact = reasonsOf(analysis.groups.flatMap(({ approximate }) => approximate ?? []))
   const first = await prove(model, pruned, plan)
   const [before, after] = [await costOf(model, { runtime }), await costOf(pruned, { runtime })]
   const again = await pruneModel(pruned, half)
   const second = await prove(pruned, again.model, again.plan)
   // Approximate groups have no equality to hold; the result must run.
-  const rough = await costOf((await pruneModel(model, { ...half, approximate: true })).model, { runtime })
+  const roughly = planPruning(model, analysis, { ...half, approximate: true })
+  const rough = await costOf(applyPlan(model, roughly, analysis), { runtime })
   return {
     seconds,
     difference: Math.max(first.difference, second.difference),
@@ -74,13 +76,14 @@ const checkPruning = async (file) => {
     share,
     roughShare,
     frozen,
+    inexact,
   }
 }
 
-/** Reasons with the numbers of axes, the node's name left out. */
-const reasonsOf = (frozen) => {
+/** Reasons with how often each is given, the node's name left out. */
+const reasonsOf = (reasons) => {
   const counts = new Map()
-  for (const { reason } of frozen) {
+  for (const reason of reasons) {
     const plain = reason
       .replace(/ '[^']*'/g, '')
       .replace(/\(node\)/, '')

@@ -1,6 +1,7 @@
 """Exports networks to ONNX, with PyTorch's own gradients beside those of which they are recorded.
 
     /usr/bin/python3 scripts/networks/export.py FOLDER NAME…
+    /usr/bin/python3 scripts/networks/export.py FOLDER < NAMES    a name a line, answered by a line when it is done
     /usr/bin/python3 scripts/networks/export.py --list
 
 Needs Debian's python3-torch, python3-torchvision, python3-onnx and libopenblas0-pthread. Weights are random and nothing is
@@ -14,6 +15,7 @@ downloaded. `--only-gradients` and `--only-file` leave out the other.
 import os
 import sys
 import warnings
+from typing import List
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 warnings.filterwarnings("ignore")
@@ -27,19 +29,31 @@ networks = {**torchvision_networks.networks, **own_networks}
 differentiated = {**torchvision_networks.differentiated, **own_networks}
 
 
-def main() -> None:
-    flags, names = [a for a in sys.argv[1:] if a.startswith("--")], [a for a in sys.argv[1:] if not a.startswith("--")]
-    if "--list" in flags:
-        return print("\n".join(networks))
+def export_network(folder: str, name: str, flags: List[str]) -> None:
     from gradients import record_gradients
     from making import export, make
 
-    for name in names[1:]:
-        folder = os.path.join(names[0], name)
-        if "--only-gradients" not in flags:
-            export(make(networks[name]), networks[name], os.path.join(folder, "model.onnx"), plain=False)
-        if name in differentiated and "--only-file" not in flags:
-            record_gradients(make(differentiated[name]), differentiated[name], os.path.join(folder, "gradients"))
+    place = os.path.join(folder, name)
+    if "--only-gradients" not in flags:
+        export(make(networks[name]), networks[name], os.path.join(place, "model.onnx"), plain=False)
+    if name in differentiated and "--only-file" not in flags:
+        record_gradients(make(differentiated[name]), differentiated[name], os.path.join(place, "gradients"))
+
+
+def main() -> None:
+    flags, given = [a for a in sys.argv[1:] if a.startswith("--")], [a for a in sys.argv[1:] if not a.startswith("--")]
+    if "--list" in flags:
+        return print("\n".join(differentiated if "--only-gradients" in flags else networks))
+    for name in given[1:]:
+        export_network(given[0], name, flags)
+    if len(given) > 1:
+        return
+    for line in sys.stdin:
+        try:
+            export_network(given[0], line.strip(), flags)
+            print("done", flush=True)
+        except Exception as error:  # One network that cannot be exported must not end the others.
+            print(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", flush=True)
 
 
 if __name__ == "__main__":

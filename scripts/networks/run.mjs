@@ -5,9 +5,10 @@
 // Networks that have a line are left out unless `--again` is said, and none is begun when the seconds are spent: run it again
 // until it says that nothing is left, then `node scripts/networks/document.mjs FOLDER/results.jsonl docs/networks.md`.
 
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { parseArgs, promisify } from 'node:util'
 
 const { values, positionals } = parseArgs({
@@ -29,25 +30,43 @@ if (folder === undefined) {
 
 const start = promisify(execFile)
 const here = import.meta.dirname
-const exporter = (...args) => start('/usr/bin/python3', [join(here, 'export.py'), ...args])
+const exporter = ['/usr/bin/python3', join(here, 'export.py')]
 const parts = ['only-gradients', 'only-file'].filter((name) => values[name]).map((name) => `--${name}`)
 
 mkdirSync(folder, { recursive: true })
 const results = join(folder, 'results.jsonl')
 const lines = existsSync(results) ? readFileSync(results, 'utf8').trim().split('\n').filter(Boolean) : []
-const done = new Set(lines.map((line) => JSON.parse(line).name))
-const wanted = values.only?.split(',') ?? (await exporter('--list')).stdout.trim().split('\n')
+const part = values['only-gradients'] ? 'gradients' : 'pruning'
+const done = new Set(
+  lines
+    .map((line) => JSON.parse(line))
+    .filter((row) => row.export.failure || row[part])
+    .map(({ name }) => name),
+)
+const wanted =
+  values.only?.split(',') ?? (await start(exporter[0], [exporter[1], '--list', ...parts])).stdout.trim().split('\n')
 const names = wanted.filter((name) => values.again || !done.has(name))
+
+// One exporter for all, since PyTorch takes seconds to load: a name a line, answered by a line.
+const python = spawn(exporter[0], [exporter[1], folder, ...parts], { stdio: ['pipe', 'pipe', 'ignore'] })
+const answers = createInterface({ input: python.stdout })[Symbol.asyncIterator]()
+const exportNetwork = async (name) => {
+  python.stdin.write(`${name}\n`)
+  for (;;) {
+    const { value, done } = await answers.next()
+    if (done) return 'the exporter ended'
+    if (value === 'done') return undefined
+    // PyTorch prints warnings of its own.
+    if (/^\w+(Error|Exception|Interrupt): /.test(value)) return value
+  }
+}
 
 const lastLine = (text) => String(text).trim().split('\n').at(-1)
 
 const look = async (name) => {
   const began = performance.now()
-  try {
-    await exporter(folder, name, ...parts)
-  } catch (error) {
-    return { name, export: { failure: lastLine(error.stderr || error.message) } }
-  }
+  const failure = await exportNetwork(name)
+  if (failure !== undefined) return { name, export: { failure } }
   const seconds = (performance.now() - began) / 1000
   try {
     const { stdout } = await start(process.execPath, [join(here, 'check.mjs'), join(folder, name)])
@@ -73,4 +92,5 @@ for (const name of names) {
       `; ${((performance.now() - began) / 1000).toFixed(0)} s, ${((row.peakBytes ?? 0) / 2 ** 30).toFixed(1)} GiB`,
   )
 }
+python.stdin.end()
 console.log(`${left} left`)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { float32, random } from '../base/index.ts'
+import { float32, int64, random } from '../base/index.ts'
 import { type Model, makeGraph, makeNode, subgraph } from '../onnx/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import { analyzeModel } from './analyze.ts'
@@ -188,23 +188,38 @@ describe('what must not be touched', () => {
     expect(frozen).toContainEqual({ value: 'one.weight', axis: 0, reason })
   })
 
-  test('what a subgraph reads is frozen', async () => {
+  /** Two layers and between them an If that passes the first one's result on. */
+  const withChoice = (condition: (net: Net, hidden: string) => string) => {
     const net = new Net([4])
     const hidden = net.relu(net.dense('x', 'one', [6, 4]))
     const branch = makeGraph('branch')
     branch.nodes.push(makeNode('Identity', [hidden], ['inside']))
     branch.outputs.push({ name: 'inside', type: 'float32' })
-    const condition = net.b.constant({ type: 'bool', dims: [], bytes: Uint8Array.of(1) })
-    const chosen = net.b.op(
-      'If',
-      [condition],
-      { then_branch: subgraph(branch), else_branch: subgraph(branch) },
-      { name: 'if' },
-    )
-    const model = net.model(net.dense(chosen, 'two', [2, 6]))
-    const { groups, frozen } = await analyzeModel(model, { runtime })
+    const branches = { then_branch: subgraph(branch), else_branch: subgraph(branch) }
+    const chosen = net.b.op('If', [condition(net, hidden)], branches, { name: 'if' })
+    return net.model(net.dense(chosen, 'two', [2, 6]))
+  }
+
+  test('what a subgraph reads is frozen where only the data tells whether it runs', async () => {
+    const onData = (net: Net) => net.b.op('Greater', [net.b.op('ReduceMax', ['x'], { keepdims: 0 }), net.b.scalar(0)])
+    const { groups, frozen } = await analyzeModel(withChoice(onData), { runtime })
     expect(groups).toEqual([])
     expect(frozen.find(({ value }) => value === 'one.weight')!.reason).toBe("read inside a subgraph of If 'if'")
+  })
+
+  test.each<[string, (net: Net, hidden: string) => string]>([
+    ['a constant', (net) => net.b.constant({ type: 'bool', dims: [], bytes: Uint8Array.of(1) })],
+    [
+      'the size of an axis',
+      (net, hidden) =>
+        net.b.op('Equal', [
+          net.b.op('Gather', [net.b.op('Shape', [hidden]), net.b.ints([1])]),
+          net.b.constant(int64([], [1])),
+        ]),
+    ],
+  ])('an If that asks for %s is no obstacle', async (_, condition) => {
+    const { plan } = await halve(withChoice(condition))
+    expect(widths(plan)).toEqual({ 'one.weight': '3/6' })
   })
 
   test('a layer whose result is an output keeps its width, what feeds it does not', async () => {

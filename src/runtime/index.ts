@@ -1,6 +1,8 @@
 export { blockConvolutions, blockSizeOf } from './blocked.ts'
 export * from './cache.ts'
 export * from './constants.ts'
+export { dependsOnData } from './data-sizes.ts'
 export { type Latency, type MeasureOptions, measureLatency } from './measure.ts'
+export { type SettleControlOptions, settleControl } from './settle-control.ts'
 export * from './trace.ts'
 export * from './types.ts'
