@@ -19,6 +19,7 @@ test('options stay, and links go round the chain', () => {
   expect(chainOf('ranger')).toEqual(['radam', 'centralize', 'decay', 'lookahead'])
   expect(chainOf('ranger:gc=false')).toEqual(['radam', 'decay', 'lookahead'])
   expect(chainOf('gc+nesterov')).toEqual(['centralize', 'decay', 'momentum'])
+  expect(chainOf('lookahead+cautious+adamw')).toEqual([...['cautious-hold', 'adam', 'decay', 'cautious', 'lookahead']])
   expect(chainOf('gc+lookahead+adamw')).toEqual(['centralize', 'adam', 'decay', 'lookahead'])
 })
 
@@ -40,7 +41,7 @@ test.each([
   ['ranger:speed=1', /has no option 'speed'/],
   ['ranger:gc', /'gc' of 'ranger:gc' is no option/],
   ['ranger:lr=1', /fixes the rate, which is tuned/],
-  ['turbo+ranger', /'turbo' of 'turbo\+ranger' is no link.*gc or lookahead/],
+  ['turbo+ranger', /'turbo' of 'turbo\+ranger' is no link.*gc, lookahead, cautious/],
 ])('%s is refused', (text, message) => {
   expect(() => entrantOf(text)).toThrow(message)
 })

@@ -1,5 +1,6 @@
 import { UsageError } from '../../base/index.ts'
 import {
+  cautious,
   centralize,
   type Link,
   lookahead,
@@ -26,6 +27,7 @@ export type Setting = { readonly rate: number; readonly schedule: string }
 const around: Readonly<Record<string, (links: readonly Link[]) => readonly Link[]>> = {
   gc: (links) => [centralize(), ...links],
   lookahead: (links) => [...links, lookahead({ k: 6 })],
+  cautious: (links) => cautious(...links),
 }
 
 /**
@@ -41,7 +43,7 @@ export const entrantOf = (text: string): Entrant => {
     const found = Object.hasOwn(around, wrap) ? around[wrap] : undefined
     if (!found)
       throw new UsageError(`'${wrap}' of '${text}' is no link to put round an optimizer`, {
-        remedy: `use ${Object.keys(around).join(' or ')}`,
+        remedy: `use ${Object.keys(around).join(', ')}`,
       })
     return found
   })
