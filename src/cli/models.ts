@@ -1,11 +1,13 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { UsageError } from '../base/index.ts'
-import { kindOfFile, readBytes } from '../formats/file.ts'
+import { kindOfFile } from '../formats/file.ts'
 import { networks } from '../nn/index.ts'
 import { readModel } from '../onnx/file.ts'
 import type { Model } from '../onnx/index.ts'
-import { type PlanSource, sourceOf } from '../prune/index.ts'
+import type { PlanSource } from '../prune/index.ts'
 
 /** A model as a command names it: an ONNX file, or a network of this project, freshly initialised. */
 export type NamedModel = {
@@ -35,8 +37,14 @@ export const loadModelFile = async (path: string): Promise<NamedModel & { source
   if (kind && kind !== 'onnx')
     throw new UsageError(`'${path}' is ${kind} where an ONNX file is expected`, { remedy: 'export the model to ONNX' })
   const model = await readModel(path)
-  const bytes = await readBytes(path)
-  return { model, name: basename(path), source: await sourceOf(basename(path), new Uint8Array(bytes)) }
+  return { model, name: basename(path), source: { file: basename(path), sha256: await sha256Of(path) } }
+}
+
+/** Read piece by piece: the model's weights are views of the one copy that is in memory. */
+const sha256Of = async (path: string): Promise<string> => {
+  const hash = createHash('sha256')
+  for await (const piece of createReadStream(path)) hash.update(piece)
+  return hash.digest('hex')
 }
 
 /** The shape of one sample that a model takes, where its file says so. */

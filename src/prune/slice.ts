@@ -1,4 +1,5 @@
 import { byteLengthOf, dataTypes, sizeOf, type Tensor } from '../base/index.ts'
+import { readable } from './readable.ts'
 import type { Slices } from './types.ts'
 
 /** Kept indices, ascending, by axis. */
@@ -10,58 +11,78 @@ export const cutsOf = (slices: Slices, initializer: string): Map<number, readonl
 
 /** A tensor of any type with only the kept indices of some axes, element for element. */
 export const sliceTensor = (tensor: Tensor, cuts: Cuts): Tensor => {
-  let result = tensor
-  // The axis that loses most goes first, so that the later ones have less to copy.
-  const share = ([axis, kept]: [number, readonly number[]]) => kept.length / (tensor.dims[axis] ?? 1)
-  for (const [axis, kept] of [...cuts].sort((a, b) => share(a) - share(b))) result = sliceAxis(result, axis, kept)
-  return result
+  if (cuts.size === 0) return tensor
+  const { type, dims } = tensor
+  const last = Math.max(...cuts.keys())
+  const inner = sizeOf(dims.slice(last + 1))
+  if (tensor.strings || (dataTypes[type].bits * inner) % 8 !== 0)
+    return [...cuts].reduce((left, [axis, kept]) => sliceUneven(left, axis, kept), tensor)
+
+  const smaller = dims.map((size, axis) => cuts.get(axis)?.length ?? size)
+  const width = (dataTypes[type].bits * inner) / 8
+  const bytes = new Uint8Array(byteLengthOf({ type, dims: smaller }))
+  const words = width % 4 === 0
+  const [source, target] = words ? [wordsOf(readable(tensor.bytes)), wordsOf(bytes)] : [tensor.bytes, bytes]
+  gather(source, target, offsetsOf(dims, cuts, last, words ? width / 4 : width), words ? width / 4 : width)
+  return { type, dims: smaller, bytes }
 }
 
-const sliceAxis = (tensor: Tensor, axis: number, kept: readonly number[]): Tensor => {
-  const { outer, size, inner } = layoutOf(tensor.dims, axis)
-  const { type } = tensor
-  const dims = tensor.dims.with(axis, kept.length)
-  if (tensor.strings) {
-    const strings: Uint8Array[] = []
-    eachBlock(outer, size, inner, kept, (from) => strings.push(...tensor.strings!.slice(from, from + inner)))
-    return { type, dims, bytes: tensor.bytes, strings }
+/** Where the kept indices of each axis up to the last cut one begin; axes that stay whole are one with those next to them. */
+const offsetsOf = (dims: readonly number[], cuts: Cuts, last: number, unit: number): number[][] => {
+  const levels: number[][] = []
+  let [stride, whole] = [unit, false]
+  for (let axis = last; axis >= 0; axis--) {
+    const size = dims[axis]!
+    const kept = cuts.get(axis)
+    if (kept) levels.unshift(kept.map((index) => index * stride))
+    else if (whole) {
+      const below = levels[0]!
+      levels[0] = Array.from({ length: size }, (_, i) => below.map((offset) => i * stride + offset)).flat()
+    } else levels.unshift(Array.from({ length: size }, (_, i) => i * stride))
+    whole = kept === undefined
+    stride *= size
   }
-  const bits = dataTypes[type].bits * inner
-  if (bits % 8 !== 0) return slicePacked(tensor, dims, { outer, size, inner }, kept)
-
-  const width = bits / 8
-  const bytes = new Uint8Array(byteLengthOf({ type, dims }))
-  const words = width % 4 === 0 && tensor.bytes.byteOffset % 4 === 0
-  const [source, target] = words ? [wordsOf(tensor.bytes), wordsOf(bytes)] : [tensor.bytes, bytes]
-  const unit = words ? width / 4 : width
-  copyBlocks(source, target, { outer, size, unit }, kept)
-  return { type, dims, bytes }
+  return levels
 }
 
 /** Blocks as short as this are copied faster element by element. */
 const short = 64
 
-const copyBlocks = (
+/** Copies a block of `unit` elements from every sum of one offset of each level, the first level slowest. */
+const gather = (
   source: Uint8Array | Uint32Array,
   target: Uint8Array | Uint32Array,
-  { outer, size, unit }: { outer: number; size: number; unit: number },
-  kept: readonly number[],
+  levels: readonly (readonly number[])[],
+  unit: number,
 ): void => {
-  // Neighbouring kept indices are one block.
-  const runs = unit < short ? [] : runsOf(kept)
+  const offsets = levels.at(-1)!
+  // Neighbouring blocks are one.
+  const runs = unit < short ? [] : runsOf(offsets, unit)
   let to = 0
-  for (let o = 0; o < outer; o++) {
-    const row = o * size * unit
-    if (unit < short)
-      for (let k = 0; k < kept.length; k++) {
-        const from = row + kept[k]! * unit
-        for (let i = from; i < from + unit; i++) target[to++] = source[i]!
+  const walk = (level: number, from: number): void => {
+    if (level < levels.length - 1) for (const offset of levels[level]!) walk(level + 1, from + offset)
+    else if (unit < short)
+      for (let k = 0; k < offsets.length; k++) {
+        const begin = from + offsets[k]!
+        for (let i = begin; i < begin + unit; i++) target[to++] = source[i]!
       }
-    for (const [begin, end] of runs) {
-      target.set(source.subarray(row + begin * unit, row + end * unit), to)
-      to += (end - begin) * unit
-    }
+    else
+      for (const [begin, end] of runs) {
+        target.set(source.subarray(from + begin, from + end), to)
+        to += end - begin
+      }
   }
+  walk(0, 0)
+}
+
+/** One axis of a tensor whose blocks are texts or do not fall on whole bytes. */
+const sliceUneven = (tensor: Tensor, axis: number, kept: readonly number[]): Tensor => {
+  const { outer, size, inner } = layoutOf(tensor.dims, axis)
+  const dims = tensor.dims.with(axis, kept.length)
+  if (!tensor.strings) return slicePacked(tensor, dims, { outer, size, inner }, kept)
+  const strings: Uint8Array[] = []
+  eachBlock(outer, size, inner, kept, (from) => strings.push(...tensor.strings!.slice(from, from + inner)))
+  return { type: tensor.type, dims, bytes: tensor.bytes, strings }
 }
 
 /** A copy of a tensor with some indices of an axis set to zero. */
@@ -101,12 +122,12 @@ const eachBlock = (
 
 const wordsOf = (bytes: Uint8Array) => new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
 
-const runsOf = (kept: readonly number[]): [number, number][] => {
+const runsOf = (offsets: readonly number[], unit: number): [number, number][] => {
   const runs: [number, number][] = []
-  for (const index of kept) {
+  for (const offset of offsets) {
     const last = runs.at(-1)
-    if (last && last[1] === index) last[1] = index + 1
-    else runs.push([index, index + 1])
+    if (last && last[1] === offset) last[1] += unit
+    else runs.push([offset, offset + unit])
   }
   return runs
 }

@@ -9,10 +9,14 @@ type Probe = { readonly session: Session; readonly weights: Values }
 /**
  * Opens a model for a single run. Large float32 initializers become inputs, fed from the memory they are in: nothing is
  * written or copied for them, and no size limit of the file format applies. Where an operator insists on a constant, the
- * model is opened as it is.
+ * model is opened as it is. Where only shapes are asked for, zeros that take no memory stand in for the weights.
  */
-export const openProbe = async (runtime: Runtime, model: Model): Promise<Probe> => {
-  const { fed, weights } = withWeightsFed(model)
+export const openProbe = async (
+  runtime: Runtime,
+  model: Model,
+  { shapesOnly = false }: { shapesOnly?: boolean } = {},
+): Promise<Probe> => {
+  const { fed, weights } = withWeightsFed(model, shapesOnly)
   if (Object.keys(weights).length === 0) return { session: await openPlain(runtime, model), weights: {} }
   try {
     return { session: await openPlain(runtime, fed), weights }
@@ -27,13 +31,16 @@ const openPlain = (runtime: Runtime, model: Model) => runtime.open(model, { opti
 /** Small float initializers stay: scales, epsilons and the like are what operators want constant. */
 const isLarge = (tensor: Tensor) => tensor.type === 'float32' && tensor.bytes.byteLength > 4096
 
-const withWeightsFed = (model: Model): { fed: Model; weights: Values } => {
+const withWeightsFed = (model: Model, shapesOnly: boolean): { fed: Model; weights: Values } => {
   const fed = copyModel(model)
+  const large = [...fed.graph.initializers].filter(([, tensor]) => isLarge(tensor))
+  // Memory never written to is the system's one page of zeros.
+  const zeros = new Uint8Array(shapesOnly ? Math.max(0, ...large.map(([, { bytes }]) => bytes.byteLength)) : 0)
   const { inputs, initializers } = fed.graph
   const declared = new Set(inputs.map((input) => input.name))
   const weights: Record<string, Tensor> = {}
-  for (const [name, tensor] of [...initializers].filter(([, tensor]) => isLarge(tensor))) {
-    weights[name] = tensor
+  for (const [name, tensor] of large) {
+    weights[name] = shapesOnly ? { ...tensor, bytes: zeros.subarray(0, tensor.bytes.byteLength) } : tensor
     initializers.delete(name)
     if (!declared.has(name)) inputs.push({ name, type: tensor.type, dims: [...tensor.dims] })
   }

@@ -1,5 +1,5 @@
 import { int64Of, type TensorType, UnsupportedError } from '../base/index.ts'
-import { GraphBuilder, type Model } from '../onnx/index.ts'
+import { type Graph, GraphBuilder, type Model } from '../onnx/index.ts'
 import { openProbe, valueTypes, withOutputs } from './probe.ts'
 import { passes } from './tensors.ts'
 import type { Runtime, Values } from './types.ts'
@@ -39,9 +39,14 @@ const shapesOf = async (
   const probe = withOutputs(model, [])
   if (!probe.opsets.has('') && !probe.opsets.has('ai.onnx')) probe.opsets.set('', 17)
   const b = new GraphBuilder(probe.graph, 'trace')
-  const shapeNames = names.map((name) => b.op('Shape', [name]))
+  // The engine reaches a graph's ends from the last to the first: so each value's shape is taken, and the value given up,
+  // before the values after it are made.
+  const shapeNames = [...names]
+    .reverse()
+    .map((name) => b.op('Shape', [name]))
+    .reverse()
   probe.graph.outputs = shapeNames.map((name) => ({ name, type: 'int64' }))
-  const { session, weights } = await openProbe(runtime, probe)
+  const { session, weights } = await openProbe(runtime, probe, { shapesOnly: !countsData(model.graph) })
   try {
     const shapes = await session.run({ ...weights, ...feeds })
     return new Map(names.map((name, i) => [name, Array.from(int64Of(shapes[shapeNames[i]!]!), Number)]))
@@ -49,6 +54,16 @@ const shapesOf = async (
     await session.close()
   }
 }
+
+/** Operators whose number of results, or whose choice of what to run, depends on what numbers they are given. */
+const counting = new Set(['NonZero', 'NonMaxSuppression', 'Unique', 'Compress', 'If', 'Loop', 'Scan', 'Range', 'TopK'])
+
+/** Whether weights may have a say in shapes. What no standard says anything of may count too. */
+const countsData = ({ nodes }: Graph): boolean =>
+  nodes.some(
+    ({ opType, domain }) =>
+      counting.has(opType) || opType.startsWith('Sequence') || !['', 'ai.onnx', 'com.microsoft'].includes(domain),
+  )
 
 /** An input of a type the engine cannot be given is said at once, by name. */
 const refuseInputs = (model: Model): void => {

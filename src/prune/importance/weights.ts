@@ -1,4 +1,5 @@
 import { float32Of, numbersOf, sizeOf, type Tensor } from '../../base/index.ts'
+import { readable } from '../readable.ts'
 import type { Group, Member } from '../types.ts'
 import type { MemberWeights, Moments } from './types.ts'
 
@@ -7,8 +8,9 @@ const floating = new Set(['float32', 'float64', 'float16', 'bfloat16'])
 /** Whether a tensor's elements can be weighed. */
 export const isFloating = (tensor: Pick<Tensor, 'type'>): boolean => floating.has(tensor.type)
 
+/** Good until the next tensor's are asked for. */
 const elementsOf = (tensor: Tensor): ArrayLike<number> =>
-  tensor.type === 'float32' ? float32Of(tensor) : numbersOf(tensor)
+  tensor.type === 'float32' ? float32Of({ ...tensor, bytes: readable(tensor.bytes) }) : numbersOf(tensor)
 
 /** The weights of one of a group's members, read lazily. */
 export const memberWeights = (group: Group, member: Member, tensor: Tensor): MemberWeights => {
