@@ -1,7 +1,7 @@
 import { float32Of } from '../../base/index.ts'
 import { encodeModel } from '../../onnx/index.ts'
 import { describePlan, kernelStatistics } from '../../prune/index.ts'
-import type { ReportData } from '../../report/index.ts'
+import { type ReportData, schedulePlot, telemetryPlots } from '../../report/index.ts'
 import { latencyBatch, type measureStage } from '../measure.ts'
 import { changedAnswers, confusionOf, drawingOf, mapOf, pictureOf } from './pictures.ts'
 import { type Story, type StorySettings, watched } from './story.ts'
@@ -83,6 +83,7 @@ export const reportData = async (story: Story, stages: MeasuredStages, seconds: 
       between: [first.name, last.name],
       images: changedAnswers(test, first.evaluation, last.evaluation),
     },
+    series: [schedulePlot(story.rates), ...telemetryPlots(story.telemetry)],
     made: {
       command: `espalier demo --seed ${settings.seed}`,
       seed: settings.seed,

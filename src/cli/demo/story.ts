@@ -22,8 +22,10 @@ import {
   openParallelEngine,
   type Round,
   rebirth,
+  type Telemetry,
   type TrainEvent,
   type TrainOptions,
+  telemetryLines,
   train,
 } from '../../train/node.ts'
 import { type Console, percent, sparkline } from '../console.ts'
@@ -78,6 +80,9 @@ export type Story = {
   readonly rounds: readonly ToldRound[]
   readonly curve: readonly CurvePoint[]
   readonly marks: readonly { step: number; label: string }[]
+  /** The learning rate by step, and what the optimizer's links told. */
+  readonly rates: readonly (readonly [step: number, lr: number])[]
+  readonly telemetry: readonly Telemetry[]
 }
 
 /**
@@ -94,6 +99,8 @@ export const tellStory = async (
   const { train: data, validation } = split(all, 1 / 12, seed)
   const curve: CurvePoint[] = []
   const marks: { step: number; label: string }[] = []
+  const rates: [step: number, lr: number][] = []
+  const telemetry: Telemetry[] = []
 
   const teach = async (
     model: Model,
@@ -102,8 +109,11 @@ export const tellStory = async (
     const from = curve.at(-1)?.step ?? 0
     const steps = Math.ceil((how.epochs * data.size) / batch)
     const show = showTraining(console, how.label)
+    const gather = telemetryLines((line) => telemetry.push({ ...line, step: from + line.step }))
     const onEvent = (event: TrainEvent) => {
       show(event)
+      gather(event)
+      if (event.type === 'step' && event.step % 10 === 0) rates.push([from + event.step, event.lr])
       if (event.type === 'step' && event.step % 10 === 0)
         curve.push({ step: from + event.step, epoch: event.epoch, loss: event.loss })
       if (event.type === 'evaluation' && event.samples === watched)
@@ -120,6 +130,7 @@ export const tellStory = async (
       recipe: optimizerNamed('ranger', { lr: how.lr, schedule: parseSchedule('flat-cosine', { steps }) }),
       evaluateEvery: how.guide ? 200 : 50,
       evaluateSamples: watched,
+      telemetryEvery: 20,
       ...(how.guide && { loss: lossNamed('distillation'), targetsOf: how.guide }),
       ...(how.augment && { augment: how.augment }),
       open: (m, options, example) => openParallelEngine(m, { ...options, shards: defaultThreads() }, example),
@@ -218,6 +229,8 @@ export const tellStory = async (
     rounds: rounds.map((round) => ({ ...round, chosen: round === chosen })),
     curve,
     marks,
+    rates,
+    telemetry,
   }
 }
 

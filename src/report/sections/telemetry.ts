@@ -1,0 +1,82 @@
+import type { Telemetry } from '../../train/index.ts'
+import type { SeriesPlot } from '../types.ts'
+
+/** Layers drawn in one plot: as many as there are colours for lines. */
+const most = 4
+
+/** What the optimizer's links told while training, as plots; links that were not in the chain have none. */
+export const telemetryPlots = (lines: readonly Telemetry[]): SeriesPlot[] => {
+  const layers = spread(
+    namesIn(lines, 'centralized').length > 0 ? namesIn(lines, 'centralized') : namesIn(lines, 'ratio'),
+  )
+  const byLayer = (field: ByLayer) =>
+    layers.map((name) => ({ name, points: pointsOf(lines, (line) => line[field]?.[name]) }))
+  const links = [...new Set(lines.flatMap(({ clip }) => Object.keys(clip ?? {})))]
+  const plots: SeriesPlot[] = [
+    {
+      title: 'Update against weight',
+      y: '‖step‖ ÷ ‖weights‖, log scale',
+      log: true,
+      series: byLayer('ratio'),
+      note: 'How much of itself a layer changes in one step.',
+    },
+    {
+      title: 'Rectification',
+      y: 'factor r',
+      series: [
+        {
+          name: 'r',
+          points: pointsOf(lines, ({ rectification: r }) => (r?.mode === 'adaptive' ? r.factor : undefined)),
+        },
+      ],
+      note: 'RAdam: the share of Adam’s step that is taken while the variance of its rate is still large.',
+    },
+    {
+      title: 'Taken by centralization',
+      y: 'share of ‖gradient‖²',
+      series: byLayer('centralized'),
+      note: 'What the means of the filters’ gradients are of the whole.',
+    },
+    {
+      title: 'Fast and slow weights',
+      y: '‖fast − slow‖',
+      series: byLayer('distance'),
+      note: 'Lookahead: how far the fast weights have gone from the slow ones.',
+    },
+    {
+      title: 'Clipped',
+      y: 'share',
+      series: links.slice(0, most).map((name) => ({ name, points: pointsOf(lines, ({ clip }) => clip?.[name]) })),
+    },
+    {
+      title: 'Gradient norm',
+      y: '‖gradient‖',
+      series: [{ name: 'norm', points: pointsOf(lines, ({ norm }) => norm) }],
+    },
+  ]
+  return plots.flatMap(({ series, ...plot }) => {
+    const drawn = series.filter(({ points }) => points.length > 1)
+    return drawn.length > 0 ? [{ ...plot, series: drawn }] : []
+  })
+}
+
+type ByLayer = 'centralized' | 'distance' | 'ratio'
+
+const namesIn = (lines: readonly Telemetry[], field: ByLayer): string[] => [
+  ...new Set(lines.flatMap((line) => Object.keys(line[field] ?? {}))),
+]
+
+/** The first, the last and some between, where there are too many. */
+const spread = (names: readonly string[]): string[] =>
+  names.length <= most
+    ? [...names]
+    : Array.from({ length: most }, (_, i) => names[Math.round((i * (names.length - 1)) / (most - 1))]!)
+
+const pointsOf = (
+  lines: readonly Telemetry[],
+  value: (line: Telemetry) => number | undefined,
+): (readonly [number, number])[] =>
+  lines.flatMap((line) => {
+    const y = value(line)
+    return y === undefined ? [] : [[line.step, y] as const]
+  })
