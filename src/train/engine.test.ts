@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { lossNamed } from '../autodiff/index.ts'
 import { int64 } from '../base/index.ts'
 import { networks } from '../nn/index.ts'
-import type { Model } from '../onnx/index.ts'
+import { GraphBuilder, type Model, makeNode } from '../onnx/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import { type Engine, openEngine } from './engine.ts'
 import { openParallelEngine, openShardedEngine } from './shards/index.ts'
@@ -135,6 +136,30 @@ describe('the engine for several cores', () => {
         ).toBe(0)
       await Promise.all([engine.close(), whole.close()])
     }
+  })
+
+  test('samples that mix in another way are found out', async () => {
+    // Every score less the batch's mean score: no operator that says so in its name.
+    const model = smallCnn()
+    const { graph } = model
+    const scores = graph.nodes.at(-1)!
+    const name = scores.outputs[0]!
+    scores.outputs[0] = 'raw'
+    const b = new GraphBuilder(graph, 'centred', graph.nodes)
+    const mean = b.op('ReduceMean', ['raw'], { axes: [0], keepdims: 1 })
+    graph.nodes.push(makeNode('Sub', ['raw', mean], [name]))
+    const { engine, whole, batch } = await openedFor(model, 16)
+    expect(workers).toBe(0)
+    expect((await engine.step(batch)).loss).toBe((await whole.step(batch)).loss)
+    await Promise.all([engine.close(), whole.close()])
+  })
+
+  test('a loss that is no mean over samples is not split', async () => {
+    const example = engineBatchOf(await smallDigits(16), 0, 16)
+    const loss = lossNamed('cross-entropy', { classWeights: Array.from({ length: 10 }, (_, i) => i + 1) })
+    const engine = await openParallelEngine(smallCnn(), { runtime, shards: 2, loss }, example)
+    expect(workers).toBe(0)
+    await engine.close()
   })
 
   test('a network whose samples do not mix is split', async () => {

@@ -65,25 +65,60 @@ const worthSplitting = 200
 
 /**
  * The engine for a machine of several cores: batches split over `shards` threads where that changes nothing and there is
- * enough to do for each weight, else whole batches with as many threads per operator. Whether it changes anything is
- * settled by trying: networks whose samples mix (batch statistics) give another loss when the batch is split.
+ * enough to do for each weight, else whole batches with as many threads per operator.
  */
 export const openParallelEngine = async (
   model: Model,
   options: ShardedOptions,
   example: EngineBatch,
 ): Promise<Engine> => {
-  const whole = await openEngine(model, { ...options, threads: options.shards }, example)
-  if (options.shards < 2 || batchSize(example) < 2 || whole.weights.size > whole.trainable.length) return whole
-  const { macs, parameters } = await costOf(model, { runtime: options.runtime, feeds: example.inputs })
-  if (macs < worthSplitting * parameters) return whole
-  const expected = (await whole.step(example)).loss
-  const sharded = await openShardedEngine(model, options, example)
-  const { loss } = await sharded.step(example)
-  const [chosen, other] =
-    Math.abs(loss - expected) <= 1e-4 * Math.abs(expected) + 1e-6 ? [sharded, whole] : [whole, sharded]
-  await other.close()
-  return chosen
+  const split =
+    options.shards > 1 &&
+    batchSize(example) > 1 &&
+    (options.loss?.separable ?? true) &&
+    !takesBatchStatistics(model, options) &&
+    (await isWorthSplitting(model, options, example)) &&
+    !(await mixesSamples(model, options, example))
+  return split
+    ? openShardedEngine(model, options, example)
+    : openEngine(model, { ...options, threads: options.shards }, example)
+}
+
+/** What `mixesSamples` would find out, known beforehand. */
+const takesBatchStatistics = ({ graph }: Model, { mode }: EngineOptions) =>
+  mode !== 'eval' && graph.nodes.some((node) => node.opType === 'BatchNormalization')
+
+const isWorthSplitting = async (model: Model, { runtime }: EngineOptions, { inputs }: EngineBatch) => {
+  const { macs, parameters } = await costOf(model, { runtime, feeds: inputs })
+  return macs >= worthSplitting * parameters
+}
+
+/**
+ * Whether a sample's loss depends on the others, as with batch statistics. Settled by trying, on a few samples: together they
+ * then have another loss than the mean of their parts. A network that takes no other batch than its own is not split either.
+ */
+const mixesSamples = async (model: Model, options: EngineOptions, example: EngineBatch): Promise<boolean> => {
+  const half = batchSize(example) < 4 ? 1 : 2
+  const lossOf = async (start: number, size: number): Promise<number> => {
+    const batch = slice(example, start, size)
+    const { graph, session } = await prepare(model, { ...options, threads: 1 }, batch)
+    try {
+      // The statistics are copies: the engine would write new ones over the model's.
+      const names = [...graph.gradients.keys(), ...graph.updates.map((update) => update.initializer)]
+      const weights = weightFeeds(model, copyWeights(model, names))
+      const results = await session.run({ ...weights, ...batch.inputs, ...batch.targets }, [graph.loss])
+      return float32Of(results[graph.loss]!)[0]!
+    } finally {
+      await session.close()
+    }
+  }
+  try {
+    const together = await lossOf(0, 2 * half)
+    const apart = ((await lossOf(0, half)) + (await lossOf(half, half))) / 2
+    return !(Math.abs(apart - together) <= 1e-4 * Math.abs(together) + 1e-6)
+  } catch {
+    return true
+  }
 }
 
 type Team = {
