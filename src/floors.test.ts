@@ -30,6 +30,7 @@ const browserEntries = [
   'formats/index.ts',
   'runtime/index.ts',
   'runtime/web.ts',
+  'runtime/webgpu.ts',
   'operators/index.ts',
   'autodiff/index.ts',
   'optim/index.ts',

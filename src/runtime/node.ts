@@ -8,7 +8,7 @@ import type { Runtime } from './types.ts'
  */
 export const nodeRuntime: Runtime = runtimeOver({
   name: 'node',
-  provider: 'cpu',
+  provider: async () => 'cpu',
   async load() {
     const ort: typeof Ort = await import('onnxruntime-node')
     // Read once, when the engine starts: it would otherwise warn on stderr.

@@ -4,19 +4,20 @@ import { modelChunks } from '../onnx/encode.ts'
 import type { Model, ValueInfo } from '../onnx/index.ts'
 import { engineError } from './errors.ts'
 import { type Engine, fromEngine, toEngine } from './tensors.ts'
-import type { ModelSource, Runtime, Session, SessionOptions, Values } from './types.ts'
+import type { ModelSource, Provider, Runtime, Session, SessionOptions, Values } from './types.ts'
 
 /** What sets one of ONNX Runtime's JavaScript engines apart. */
 export type EngineSource = {
   readonly name: Runtime['name']
   /** The execution provider its sessions run on; the engine would else try others first. */
-  readonly provider: string
+  readonly provider: () => Promise<Provider>
   /** Called whenever a session is opened. */
   readonly load: (options: SessionOptions) => Promise<Engine>
 }
 
 export const runtimeOver = ({ name, provider, load }: EngineSource): Runtime => ({
   name,
+  provider,
   async open(model, options = {}) {
     const { threads } = options
     if (threads !== undefined && !(Number.isInteger(threads) && threads > 0))
@@ -24,7 +25,7 @@ export const runtimeOver = ({ name, provider, load }: EngineSource): Runtime => 
     const engine = await load(options)
     const settings: Ort.InferenceSession.SessionOptions = {
       ...quiet,
-      executionProviders: [provider],
+      executionProviders: [await provider()],
       graphOptimizationLevel: options.optimization ?? 'all',
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     }

@@ -38,9 +38,14 @@ export type Session = {
  */
 export type ModelSource = Model | Uint8Array | { readonly path: string }
 
+/** Where operators run: on the CPU natively or in WebAssembly, or on a GPU with WebAssembly for the operators it lacks. */
+export type Provider = 'cpu' | 'wasm' | 'webgpu'
+
 /** An engine that runs ONNX models: ONNX Runtime native in Node, or ONNX Runtime Web in the browser and in Node. */
 export type Runtime = {
   readonly name: 'node' | 'web'
+  /** @throws UnsupportedError where the one asked for is not there, as a GPU may not be. */
+  provider(): Promise<Provider>
   /** @throws EspalierError naming the node or operator when the engine refuses the model. */
   open(model: ModelSource, options?: SessionOptions): Promise<Session>
 }

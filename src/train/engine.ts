@@ -1,7 +1,15 @@
-import { type Loss, type TrainingGraph, trainingGraph } from '../autodiff/index.ts'
+import { type Loss, type TrainingGraph, trainableInitializers, trainingGraph } from '../autodiff/index.ts'
 import { float32, float32Of, type Tensor } from '../base/index.ts'
-import type { Model } from '../onnx/index.ts'
-import { blockConvolutions, blockSizeOf, type Runtime, type Session, trace, type Values } from '../runtime/index.ts'
+import { copyModel, type Model } from '../onnx/index.ts'
+import {
+  blockConvolutions,
+  blockSizeOf,
+  type Runtime,
+  type Session,
+  trace,
+  type Values,
+  winogradConvolutions,
+} from '../runtime/index.ts'
 
 /** One batch as the graph takes it: the network's inputs and the loss's (`labels` and the like), by name. */
 export type EngineBatch = { readonly inputs: Values; readonly targets: Values }
@@ -33,6 +41,8 @@ export type EngineOptions = {
   readonly trainable?: readonly string[]
   /** 'train' uses the batch's statistics in BatchNormalization, 'eval' the running ones. */
   readonly mode?: 'train' | 'eval'
+  /** Computes activations a second time on the way back instead of keeping them all; false. */
+  readonly recompute?: boolean
   /** Threads one operator may use. */
   readonly threads?: number
 }
@@ -44,7 +54,9 @@ export type Prepared = { readonly graph: TrainingGraph; readonly session: Sessio
 export const prepare = async (model: Model, options: EngineOptions, batch: EngineBatch): Promise<Prepared> => {
   const { runtime, threads, ...rest } = options
   const inputs = Object.fromEntries(Object.entries(batch.inputs).map(([name, { dims }]) => [name, dims]))
-  const graph = await trainingGraph(model, { runtime, ...rest, inputs })
+  const form = await formFor(runtime, model, batch.inputs)
+  const trainable = rest.trainable ?? trainableInitializers(model.graph)
+  const graph = await trainingGraph(form, { runtime, ...rest, trainable, inputs })
   const block = await blockSizeOf(runtime)
   if (block > 1) {
     const names = new Set(graph.model.graph.inputs.map((input) => input.name))
@@ -63,6 +75,14 @@ export const prepare = async (model: Model, options: EngineOptions, batch: Engin
     blockConvolutions(graph.model, await trace(runtime, graph.model, feeds), block)
   }
   return { graph, session: await runtime.open(graph.model, threads === undefined ? {} : { threads }) }
+}
+
+/** The model with its convolutions as the engine does them fastest, before it is differentiated. */
+const formFor = async (runtime: Runtime, model: Model, inputs: Values): Promise<Model> => {
+  if ((await runtime.provider()) !== 'wasm' || !model.graph.nodes.some((node) => node.opType === 'Conv')) return model
+  const form = copyModel(model)
+  winogradConvolutions(form, await trace(runtime, form, inputs))
+  return form
 }
 
 /** Copies of a model's float32 initializers: weights that can change while the model stays. */
