@@ -14,7 +14,7 @@ import {
   trustRatio,
 } from './links/index.ts'
 import { optimizer } from './optimizer.ts'
-import { optimizers, presetOf, ranger21, scheduleFreeSgd } from './presets/index.ts'
+import { modernRanger, optimizers, presetOf, ranger21, scheduleFreeSgd } from './presets/index.ts'
 import { gradientsFor, networkOf, vector } from './testing/networks.ts'
 import type { Link, OptimizerEvent, Parameter } from './types.ts'
 
@@ -141,6 +141,21 @@ test('orthogonalised updates have singular values near 1, whichever way the matr
   }
 })
 
+test('orthogonalised updates scaled to 0.2 have that root mean square, whatever their shape', () => {
+  for (const dims of [
+    [8, 3],
+    [3, 8],
+    [4, 2, 3, 3],
+  ]) {
+    const size = dims.reduce((n, d) => n * d, 1)
+    const p: Parameter = { name: 'w', dims, role: dims.length === 4 ? 'conv' : 'dense', values: new Float32Array(size) }
+    const u = direction([orthogonalize({ scaling: 'rms', iterations: 10 })], [...gradientsFor([p], 3).get('w')!], p)
+    const rms = Math.sqrt(u.reduce((sum, x) => sum + x * x, 0) / size)
+    expect(rms).toBeGreaterThan(0.2 * 0.7)
+    expect(rms).toBeLessThan(0.2 * 1.25)
+  }
+})
+
 describe('schedule-free averaging', () => {
   test('holds x, y and z to their definitions', () => {
     const p = vector([1])
@@ -183,6 +198,21 @@ describe('presets by name', () => {
     expect(() => presetOf('adam').make({ beta: 1 })).toThrow(/adam has no option 'beta'; it has lr, .*betas/)
     expect(() => presetOf('adam').make({ lr: 'fast' })).toThrow(/lr = "fast" is not a number/)
     expect(() => presetOf('ranger').make({ gc: 'somewhere' })).toThrow(/is not update, gradient, false/)
+  })
+  test('the modern Ranger is its parts, each of which can be left out', () => {
+    const names = (o: Parameters<typeof modernRanger>[0]) => modernRanger(o).links.map(({ name }) => name)
+    const [hold, mask] = ['cautious-hold', 'cautious']
+    expect(names({})).toEqual([hold, 'centralize', 'momentum', 'orthogonalize', 'radam', mask, 'decay', 'lookahead'])
+    expect(names({ gc: false, cautious: false })).toEqual(['momentum', 'orthogonalize', 'radam', 'decay', 'lookahead'])
+    const slots = (o: Parameters<typeof modernRanger>[0]) =>
+      [
+        ...modernRanger(o)
+          .start(networkOf(1))
+          .links.find(({ key }) => key === 'radam')!
+          .slots.keys(),
+      ].sort()
+    expect(slots({})).toEqual(['embedding', 'fc.bias'])
+    expect(slots({ matrices: 'adaptive' })).toHaveLength(6)
   })
   test('ranger21 is its seven parts', () => {
     expect(ranger21().links.map(({ name }) => name)).toEqual([

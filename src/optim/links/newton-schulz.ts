@@ -7,6 +7,10 @@ export type OrthogonalizeOptions = CompatOption & {
   /** 'bfloat16' rounds every intermediate result as the published code does on a CPU: the coefficients, the sums of XXᵀ
    *  once, those of the other products after each term; 'float32'. */
   precision?: 'float32' | 'bfloat16'
+  /** 'spectral': × √max(1, rows/columns), the authors'. 'rms': × 0.2·√max(rows, columns), which makes the update's root mean
+   *  square 0.2, about that of Adam's, so that one rate serves both (Liu et al.: Muon is Scalable for LLM Training, 2025,
+   *  §2.2); 'spectral'. */
+  scaling?: 'spectral' | 'rms'
 }
 
 /**
@@ -16,7 +20,7 @@ export type OrthogonalizeOptions = CompatOption & {
  * Jordan et al.: Muon: An optimizer for hidden layers in neural networks, 2024.
  */
 export const orthogonalize = (o: OrthogonalizeOptions = {}): Link => {
-  const { iterations = 5, precision = 'float32' } = o
+  const { iterations = 5, precision = 'float32', scaling = 'spectral' } = o
   const round = precision === 'bfloat16' ? bfloat16 : Math.fround
   const termwise = precision === 'bfloat16'
   return {
@@ -27,7 +31,8 @@ export const orthogonalize = (o: OrthogonalizeOptions = {}): Link => {
       const columns = u.length / rows
       polar(u, rows, columns, iterations, round, termwise)
       const shape = has(o, 'muon-kernel-ratio') ? parameter.dims.slice(-2) : [rows, columns]
-      const factor = round(Math.sqrt(Math.max(1, (shape[0] ?? 1) / (shape[1] ?? 1))))
+      const spectral = Math.sqrt(Math.max(1, (shape[0] ?? 1) / (shape[1] ?? 1)))
+      const factor = round(scaling === 'rms' ? 0.2 * Math.sqrt(Math.max(rows, columns)) : spectral)
       for (let i = 0; i < u.length; i++) u[i] = round(u[i]! * factor)
     },
   }

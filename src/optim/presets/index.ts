@@ -1,6 +1,7 @@
 export * from './adam.ts'
 export * from './matrix.ts'
 export * from './modern.ts'
+export * from './modern-ranger.ts'
 export * from './ranger.ts'
 export * from './schedule-free.ts'
 export * from './sgd.ts'

@@ -6,6 +6,7 @@ import * as adams from './adam.ts'
 import { type Field, type Fields, flag, number, oneOf, pair, readOptions, triple } from './fields.ts'
 import * as matrix from './matrix.ts'
 import * as modern from './modern.ts'
+import { type ModernRangerOptions, modernRanger } from './modern-ranger.ts'
 import * as rangers from './ranger.ts'
 import * as free from './schedule-free.ts'
 import { type SgdOptions, sgd } from './sgd.ts'
@@ -151,6 +152,18 @@ export const optimizers: Readonly<Record<string, Preset>> = named({
     amsgrad: flag,
     clipping: number,
   }),
+  'modern-ranger': preset<ModernRangerOptions>(
+    'our own: Jordan et al. 2024; Liu et al. 2020 and 2025; Yong et al. 2020; Liang et al. 2024; Zhang et al. 2019',
+    modernRanger,
+    {
+      ...radam,
+      ...slow,
+      convOnly: flag,
+      matrices: oneOf('orthogonal', 'adaptive'),
+      gc: flag,
+      cautious: flag,
+    },
+  ),
   adabelief: preset<Parameters<typeof adams.adabelief>[0] & object>('Zhuang et al., NeurIPS 2020', adams.adabelief, {
     ...common,
     ...adaptive,
