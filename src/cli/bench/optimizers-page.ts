@@ -6,15 +6,6 @@ import type { StepTimes } from './optimizer-times.ts'
 /** An ablation with what was found of it in each arena. */
 export type Part = Ablation & { readonly found: readonly Difference[] }
 
-export type ContestSettings = {
-  readonly seeds: number
-  readonly rates: number
-  readonly schedules: number
-  readonly samples: number
-  readonly epochs: number
-  readonly batch: number
-}
-
 type Rows = { readonly header: readonly string[]; readonly rows: readonly (readonly string[])[] }
 
 /** What the command prints. */
@@ -36,10 +27,8 @@ export const contestPage = (
   arenas: readonly ArenaSummary[],
   parts: readonly Part[],
   times: readonly StepTimes[],
-  { seeds, rates, schedules, samples, epochs, batch }: ContestSettings,
 ): string =>
   `${[
-    `${samples} training samples, ${epochs} epochs, batches of ${batch}; each optimizer tuned over ${schedules} × ${rates} settings, then ${seeds} seeds.`,
     ...(arenas.length > 1 ? ['### All together', markdown(overallRows(arenas))] : []),
     ...arenas.flatMap((arena) => [
       `### ${arena.data}, ${arena.network}`,
@@ -90,9 +79,10 @@ const stepsText = ({ stepsToTarget }: Standing): string => {
   return `${middle} (${there[0]}–${there.at(-1)})${missed > 0 ? `, ${missed} never` : ''}`
 }
 
-/** How far behind the arena's best each is on average, and its mean rank. */
-const overallRows = (arenas: readonly ArenaSummary[]): Rows => {
-  const names = [...new Set(arenas.flatMap(({ standings }) => standings.map(({ optimizer }) => optimizer)))]
+/** How far behind the arena's best each is on average, and its mean rank, where all have run. */
+const overallRows = (all: readonly ArenaSummary[]): Rows => {
+  const names = [...new Set(all.flatMap(({ standings }) => standings.map(({ optimizer }) => optimizer)))]
+  const arenas = all.filter(({ standings }) => standings.length === names.length)
   const rows = names.map((name) => {
     const places = arenas.flatMap(({ standings }) => {
       const rank = standings.findIndex(({ optimizer }) => optimizer === name)

@@ -12,8 +12,10 @@ import {
   differences,
   entrantOf,
   openResults,
+  type ResultsFile,
   standardField,
   summarise,
+  type TrialResult,
 } from '../../train/node.ts'
 import { bar, type Console, duration } from '../console.ts'
 import type { Options, Parsed } from '../options.ts'
@@ -32,6 +34,7 @@ export const contestOptions = {
   samples: { kind: 'number', value: 'N', help: 'optimizers: samples trained on (2000)', min: 1, whole: true },
   validation: { kind: 'number', value: 'N', help: 'optimizers: further ones to choose by (2000)', min: 1, whole: true },
   test: { kind: 'number', value: 'N', help: 'optimizers: test samples, evenly spread (5000)', min: 1, whole: true },
+  table: { kind: 'flag', help: 'optimizers: makes no further runs, only the table of those in --out' },
   out: { kind: 'text', value: 'DIR', help: 'optimizers: folder of the results, to which a further run adds' },
 } as const satisfies Options
 
@@ -49,17 +52,47 @@ const standardNetworks = ['lenet-300-100', 'resnet-small', 'resnet-small-plain',
 
 export const benchOptimizers = async (values: ContestValues, console: Console) => {
   const out = values.out ?? 'runs/optimizers'
+  await checkFolder(out)
+  const file = await openResults(join(out, 'results.jsonl'))
+  const results = values.table ? file.known : await compete(values, file, console)
+  if (results.length === 0)
+    throw new UsageError(`there is no result in '${out}'`, { remedy: 'leave --table away to make some' })
+
+  const own = new Set<string>(values.optimizer.length > 0 ? values.optimizer : standardField)
+  const field = results.filter(({ optimizer }) => own.has(optimizer))
+  const summary = summarise(field)
+  const everyone = summarise(results)
+  const parts = ablations.flatMap((ablation) => {
+    const found = differences(everyone, ablation.base, ablation.variant)
+    return found.length > 0 ? [{ ...ablation, found }] : []
+  })
+  console.progress('timing the steps …')
+  const [networks, names] = [unique(field, 'network'), unique(field, 'optimizer')]
+  const pass = { batch: results[0]?.batch ?? 25, threads: values.threads ?? 1 }
+  const times = await timeOptimizers(networks, names.map(entrantOf), pass)
+
+  console.say(contestText(summary, parts, times))
+  await writeFileAtomic(join(out, 'results.md'), contestPage(summary, parts, times))
+  for (const arena of summary)
+    await writeFileAtomic(join(out, `curves-${arena.data}-${arena.network}.svg`), arenaCurves(arena))
+  console.say(`\nresults.jsonl, results.md and the curves are in ${out}`)
+  return { arenas: summary, ablations: parts, times }
+}
+
+const unique = (results: readonly TrialResult[], of: 'network' | 'optimizer'): string[] => [
+  ...new Set(results.map((result) => result[of])),
+]
+
+/** Makes the runs that are not in the file yet. */
+const compete = async (values: ContestValues, file: ResultsFile, console: Console): Promise<TrialResult[]> => {
   const field = values.optimizer.length > 0 ? values.optimizer : standardField
   const names = [...new Set([...field, ...(values.ablations ? ablations.map(({ variant }) => variant) : [])])]
   const entrants = names.map(entrantOf)
   const networks = values.network.length > 0 ? values.network : standardNetworks
   const specs = values.data.length > 0 ? values.data : ['mnist']
-  await checkFolder(out)
   const arenas = (await Promise.all(specs.map((spec) => arenasOf(spec, networks, values)))).flat()
-
-  const file = await openResults(join(out, 'results.jsonl'))
   const pace = { from: performance.now(), made: 0 }
-  const results = await contest(arenas, entrants, {
+  return contest(arenas, entrants, {
     runtime: nodeRuntime,
     threads: values.threads ?? 1,
     rates: values.rates ?? 3,
@@ -79,26 +112,6 @@ export const benchOptimizers = async (values: ContestValues, console: Console) =
       )
     },
   })
-  console.progress('timing the steps …')
-  const times = await timeOptimizers(networks, entrants, { batch: values.batch ?? 25, threads: values.threads ?? 1 })
-
-  const own = new Set<string>(field)
-  const summary = summarise(results.filter(({ optimizer }) => own.has(optimizer)))
-  const everyone = summarise(results)
-  const parts = ablations.flatMap((ablation) => {
-    const found = differences(everyone, ablation.base, ablation.variant)
-    return found.length > 0 ? [{ ...ablation, found }] : []
-  })
-  const settings = {
-    ...{ seeds: values.seeds ?? 5, rates: values.rates ?? 3, schedules: Math.max(1, values.schedule.length || 2) },
-    ...{ samples: arenas[0]?.train.size ?? 0, epochs: values.epochs ?? 3, batch: values.batch ?? 25 },
-  }
-  console.say(contestText(summary, parts, times))
-  await writeFileAtomic(join(out, 'results.md'), contestPage(summary, parts, times, settings))
-  for (const arena of summary)
-    await writeFileAtomic(join(out, `curves-${arena.data}-${arena.network}.svg`), arenaCurves(arena))
-  console.say(`\nresults.jsonl, results.md and the curves are in ${out}`)
-  return { settings, arenas: summary, ablations: parts, times }
 }
 
 /** What results call the data: a folder's own name, so that they say nothing of where it lies. */

@@ -97,4 +97,6 @@ export const ablations: readonly Ablation[] = [
   },
   { what: 'AdamW with centralization', base: 'adamw', variant: 'gc+adamw' },
   { what: 'AdamW with Lookahead', base: 'adamw', variant: 'lookahead+adamw' },
+  { what: 'NAdamW with Lookahead', base: 'nadam:weightDecay=0.01', variant: 'lookahead+nadam:weightDecay=0.01' },
+  { what: 'Ranger, cautious', base: 'ranger', variant: 'cautious+ranger' },
 ]

@@ -31,9 +31,9 @@ export type ArenaSummary = {
   readonly standings: readonly Standing[]
 }
 
-/** What a contest found, arena by arena. An optimizer without a finished run with the best setting is left out. */
+/** What a contest found, arena by arena. An optimizer whose runs are not all made yet is left out. */
 export const summarise = (results: readonly TrialResult[]): ArenaSummary[] =>
-  [...groupBy(results, ({ data, network }) => `${data} ${network}`).values()].flatMap((inArena) => {
+  [...groupBy(results, arenaOf).values()].flatMap((inArena) => {
     const entries = [...groupBy(inArena, ({ optimizer }) => optimizer).values()].flatMap((own) => {
       const tuned = own.filter(({ on }) => on === 'validation')
       if (tuned.length === 0) return []
@@ -41,10 +41,12 @@ export const summarise = (results: readonly TrialResult[]): ArenaSummary[] =>
       const runs = own.filter((run) => run.on === 'test' && run.rate === best.rate && run.schedule === best.schedule)
       return runs.length > 0 ? [{ best, tuned, runs, accuracies: runs.map(({ accuracy }) => accuracy) }] : []
     })
-    const [first] = entries
+    const seeds = Math.max(...entries.map(({ runs }) => runs.length))
+    const finished = entries.filter(({ runs }) => runs.length === seeds)
+    const [first] = finished
     if (!first) return []
-    const target = median(entries.map(({ accuracies }) => meanOf(accuracies))) - 0.01
-    const standings = entries.map(({ best, tuned, runs, accuracies }): Standing => {
+    const target = median(finished.map(({ accuracies }) => meanOf(accuracies))) - 0.01
+    const standings = finished.map(({ best, tuned, runs, accuracies }): Standing => {
       const { data, network, optimizer, schedule, rate } = best
       const rates = tuned.map((run) => run.rate)
       return {
@@ -80,6 +82,10 @@ export const differences = (arenas: readonly ArenaSummary[], base: string, varia
     const deltas = after.map((accuracy, i) => accuracy - before[i]!)
     return [{ data, network, mean: meanOf(deltas), error: deviationOf(deltas) / Math.sqrt(deltas.length) }]
   })
+
+/** Runs of other lengths are another arena. */
+const arenaOf = ({ data, network, samples, epochs, batch }: Trial): string =>
+  JSON.stringify([data, network, samples, epochs, batch])
 
 /** The curve, and the end on all test samples. */
 const pointsOf = (run: TrialResult): (readonly [number, number])[] => [...run.curve, [stepsOf(run), run.accuracy]]
