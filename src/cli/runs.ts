@@ -8,11 +8,13 @@ import {
   type Link,
   optimizer,
   optimizerNamed,
+  parseGroups,
   parseSchedule,
   type Recipe,
+  rolesOf,
 } from '../optim/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
-import { openEngine, openParallelEngine, type TrainOptions, updatesPerEpoch } from '../train/node.ts'
+import { openParallelEngine, type TrainOptions, updatesPerEpoch } from '../train/node.ts'
 import { lossOptions, objectiveFrom } from './losses.ts'
 import type { Options, Parsed } from './options.ts'
 import { trainableFrom, trainedOptions } from './trained.ts'
@@ -28,6 +30,11 @@ export const optimizerOptions = {
     default: 'constant',
   },
   'weight-decay': { kind: 'number', value: 'X', help: 'weight decay of the optimizer', min: 0 },
+  group: {
+    kind: 'list',
+    value: 'NAMES:lr=0.1x,decay=0',
+    help: 'parameters by pattern or role (@vector) with a rate (lr=1e-4, lr=0.1x), decay or optimizer=NAME of their own',
+  },
   'clip-norm': { kind: 'number', value: 'X', help: 'largest norm of all gradients together', min: 0 },
   'clip-value': { kind: 'number', value: 'X', help: 'largest element of a gradient', min: 0 },
   'clip-adaptive': {
@@ -83,28 +90,34 @@ export const trainingFrom = async (
   const { batch, accumulate, seed, recompute } = values
   const stepsPerEpoch = updatesPerEpoch(data, batch, accumulate)
   const steps = Math.ceil(epochs * stepsPerEpoch)
+  const trainable = trainableFrom(model, values)
   const recipe = clipped(
     optimizerNamed(values.optimizer, {
       lr: values.lr ?? lr,
       schedule: parseSchedule(values.schedule, { steps, stepsPerEpoch }),
       ...(values['weight-decay'] !== undefined && { weightDecay: values['weight-decay'] }),
+      ...(values.group.length > 0 && { groups: parseGroups(values.group, shapesOf(model, trainable)) }),
     }),
     values,
   )
   const threads = values.threads ?? defaultThreads()
-  const trainable = trainableFrom(model, values)
   const { loss, targetsOf, close } = await objectiveFrom(model, values, { data, teacher, threads })
   return {
     ...{ runtime: nodeRuntime, threads, data, recipe, epochs, batch, accumulate, seed, loss, trainable, recompute },
     mode: values.bn === 'frozen' ? 'eval' : 'train',
     ...(targetsOf && { targetsOf }),
-    // A loss that is no mean over samples is not the sum of its parts.
-    open: (m, options, example) =>
-      loss.separable
-        ? openParallelEngine(m, { ...options, shards: threads }, example)
-        : openEngine(m, options, example),
+    open: (m, options, example) => openParallelEngine(m, { ...options, shards: threads }, example),
     close,
   }
+}
+
+/** Names, shapes and roles of some parameters, by which groups tell them apart. */
+const shapesOf = ({ graph }: Model, names: readonly string[]) => {
+  const roles = rolesOf(graph)
+  return names.map((name) => ({
+    ...{ name, dims: graph.initializers.get(name)?.dims ?? [] },
+    ...(roles.get(name) ?? { role: 'other' as const }),
+  }))
 }
 
 /** The recipe with the gradients clipped before anything else is done to them. */

@@ -12,9 +12,11 @@ import {
   type Settings,
   saveCheckpoint,
   type TrainEvent,
+  telemetryLines,
 } from '../../train/node.ts'
 import { command } from '../command.ts'
 import { grouped, percent } from '../console.ts'
+import { searchRate } from '../find-lr.ts'
 import { headOptions, withHead } from '../heads.ts'
 import { loadModel, loadModelFile } from '../models.ts'
 import { checkFolder } from '../outputs.ts'
@@ -73,6 +75,22 @@ export const train = command({
       min: 1,
       whole: true,
     },
+    'find-lr': {
+      kind: 'flag',
+      help: 'tries rising learning rates on a few batches and suggests one; trains nothing, and needs no --out',
+    },
+    recalibrate: {
+      kind: 'flag',
+      help: 'measures the statistics of BatchNormalization anew at the end, for averaged weights',
+    },
+    'telemetry-every': {
+      kind: 'number',
+      value: 'N',
+      help: "steps between lines on what the optimizer's links do, in metrics.jsonl; 0 for none",
+      default: 50,
+      min: 0,
+      whole: true,
+    },
   },
   sections: {
     ...trainingSections,
@@ -85,8 +103,9 @@ export const train = command({
       throw new UsageError('--data is missing', {
         remedy: 'give mnist, idx:DIR, images:DIR, npz:FILE, safetensors:FILE or csv:FILE',
       })
-    if (!out) throw new UsageError('--out is missing', { remedy: 'name a folder for what the run writes' })
-    await checkFolder(out)
+    if (!out && !values['find-lr'])
+      throw new UsageError('--out is missing', { remedy: 'name a folder for what the run writes' })
+    if (out) await checkFolder(out)
     const { model: given, source } = await loadModel(name, seed)
     const teacher = values.teacher ? (await loadModelFile(values.teacher)).model : undefined
     const asksHead = values['new-head'] || values.classes !== undefined
@@ -98,6 +117,8 @@ export const train = command({
       ...(teacher && { teacher }),
     })
 
+    if (values['find-lr'] || !out) return searchRate(model, training, out, console).finally(close)
+
     const settings: Settings = {
       model: source ? source.sha256 : name,
       data: values.data,
@@ -105,6 +126,7 @@ export const train = command({
       lr: values.lr ?? 1e-3,
       schedule: values.schedule,
       'weight-decay': values['weight-decay'] ?? null,
+      group: values.group.join(' ') || null,
       epochs,
       batch: values.batch,
       seed,
@@ -128,6 +150,7 @@ export const train = command({
     const done = resume?.step ?? 0
     const journal = openJournal(join(out, 'metrics.jsonl'), done)
     const show = showTraining(console)
+    const gather = telemetryLines((line) => line.step > done && journal.write(line))
     const parameters = trainedParameters(model, values)
     sayTrained(parameters, name, console)
     if (head)
@@ -138,6 +161,7 @@ export const train = command({
     try {
       const onEvent = (event: TrainEvent) => {
         show(event)
+        gather(event)
         // A run that was done already says its last evaluation again.
         if ((event.type === 'evaluation' || event.type === 'step' || event.type === 'skipped') && event.step > done)
           journal.write(event)
@@ -147,6 +171,8 @@ export const train = command({
         test,
         evaluateEvery: values['evaluate-every'],
         evaluateSamples: values['evaluate-samples'],
+        recalibrate: values.recalibrate,
+        telemetryEvery: values['telemetry-every'],
         ...(values['checkpoint-every'] && { checkpointEvery: values['checkpoint-every'] }),
         ...(resume && { resume }),
         save: async (state) => {
