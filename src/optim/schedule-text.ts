@@ -4,6 +4,7 @@ import {
   cosine,
   exponential,
   flatCosine,
+  join,
   linear,
   oneCycle,
   polynomial,
@@ -73,21 +74,40 @@ export const scheduleUsages: readonly string[] = Object.values(table).map(({ usa
 
 /**
  * A schedule from text: `cosine`, `flat-cosine:0.75`, `step:30,60:0.1`. Terms joined by `+` are multiplied:
- * `warmup:500s+cosine`. Durations are epochs, `500s` steps or `5%` of the run.
+ * `warmup:500s+cosine`. One after another, each with its duration, the last for the rest of the run:
+ * `constant@70%>cosine`. Durations are epochs, `500s` steps or `5%` of the
+ * run, or of the part they stand in.
  * @throws UsageError listing the known names.
  */
 export const parseSchedule = (text: string, horizon: ScheduleHorizon): Schedule => {
   const full = { stepsPerEpoch: horizon.steps, beta2: 0.999, ...horizon }
-  return product(
+  const parts = text.split('>')
+  let left = full.steps
+  const lasting = parts.map((part, i): [Schedule, number] => {
+    const [terms = '', time] = part.split('@')
+    if ((time === undefined) !== (i === parts.length - 1))
+      throw new UsageError(`of '${text}' every part but the last needs a duration`, {
+        remedy: 'write SCHEDULE@DURATION>SCHEDULE, as in constant@70%>cosine',
+      })
+    const steps = time === undefined ? left : reader('SCHEDULE@DURATION>SCHEDULE', [time], full).duration(0, '')
+    left -= steps
+    if (parts.length > 1 && (left < 0 || steps <= 0))
+      throw new UsageError(`the parts of '${text}' leave no step for the last`, { remedy: 'shorten them' })
+    return [productOf(terms, { ...full, steps }), steps]
+  })
+  return join(lasting)
+}
+
+const productOf = (text: string, horizon: Required<ScheduleHorizon>): Schedule =>
+  product(
     text.split('+').map((term) => {
       const [name = '', ...args] = term.trim().split(':')
       const entry = Object.hasOwn(table, name) ? table[name] : undefined
       if (!entry)
         throw new UsageError(`there is no schedule '${name}'`, { remedy: `known are ${scheduleUsages.join(', ')}` })
-      return entry.make(reader(entry.usage, args, full), full)
+      return entry.make(reader(entry.usage, args, horizon), horizon)
     }),
   )
-}
 
 const reader = (usage: string, args: readonly string[], horizon: Required<ScheduleHorizon>): Reader => {
   const wrong = (text: string): never => {

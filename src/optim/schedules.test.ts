@@ -80,10 +80,32 @@ describe('schedules from text', () => {
     ['exponential:0.9', exponential(0.9, 10)],
     ['untuned-warmup+warmdown', product([untunedWarmUp(), warmDown(1000)])],
     ['polynomial:3', polynomial(1000, { power: 3 })],
+    [
+      'constant@30%>linear:0.5@200s>cosine',
+      join([
+        [constant(), 300],
+        [linear(200, { end: 0.5 }), 200],
+        [cosine(500), 500],
+      ]),
+    ],
+    [
+      'warmup:50%+linear:0.8@10>cosine',
+      join([
+        [product([warmUp(50), linear(100, { end: 0.8 })]), 100],
+        [cosine(900), 900],
+      ]),
+    ],
   ] as const)('%s', (text, expected) => {
     const schedule = parseSchedule(text, horizon)
     for (const t of [0, 1, 49, 299, 300, 500, 601, 999]) expect(schedule(t)).toBeCloseTo(expected(t), 12)
   })
+
+  test.each([
+    ['constant>cosine', /every part but the last needs a duration/],
+    ['constant@50%>cosine@50%', /every part but the last needs a duration/],
+    ['constant@110%>cosine', /leave no step for the last/],
+    ['constant@soon>cosine', /'soon' is no argument/],
+  ])('%s is refused', (text, message) => expect(() => parseSchedule(text, horizon)).toThrow(message))
 
   test('an unknown name lists the known ones', () => {
     expect(() => parseSchedule('sawtooth', horizon)).toThrow(/no schedule 'sawtooth'; known are constant, .*cosine/)
