@@ -14,7 +14,7 @@ import {
   rolesOf,
 } from '../optim/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
-import { openParallelEngine, type TrainOptions, updatesPerEpoch } from '../train/node.ts'
+import { openFormulation, openParallelEngine, remembered, type TrainOptions, updatesPerEpoch } from '../train/node.ts'
 import { lossOptions, objectiveFrom } from './losses.ts'
 import type { Options, Parsed } from './options.ts'
 import { trainableFrom, trainedOptions } from './trained.ts'
@@ -57,6 +57,7 @@ export const stepOptions = {
     whole: true,
   },
   recompute: { kind: 'flag', help: 'computes activations anew on the way back: less memory for some more time' },
+  tune: { kind: 'flag', help: 'measures first which formulation of a step is fastest here, and remembers it' },
   seed: { kind: 'number', value: 'N', help: 'makes the run repeat exactly', default: 0, min: 0, whole: true },
   threads: { kind: 'number', value: 'N', help: 'cores to use; part of what makes a run repeat', min: 1, whole: true },
 } as const satisfies Options
@@ -106,7 +107,12 @@ export const trainingFrom = async (
     ...{ runtime: nodeRuntime, threads, data, recipe, epochs, batch, accumulate, seed, loss, trainable, recompute },
     mode: values.bn === 'frozen' ? 'eval' : 'train',
     ...(targetsOf && { targetsOf }),
-    open: (m, options, example) => openParallelEngine(m, { ...options, shards: threads }, example),
+    open: async (m, given, example) => {
+      const options = { ...given, shards: threads }
+      return values.tune
+        ? openFormulation(m, options, await remembered(m, options, example), example)
+        : openParallelEngine(m, options, example)
+    },
     close,
   }
 }

@@ -28,6 +28,7 @@ export const runtimeOver = ({ name, provider, load }: EngineSource): Runtime => 
       executionProviders: [await provider()],
       graphOptimizationLevel: options.optimization ?? 'all',
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+      ...(options.memoryPattern === undefined ? {} : { enableMemPattern: options.memoryPattern }),
     }
     return sessionOf(engine, await create(engine, model, settings))
   },

@@ -7,6 +7,11 @@ export type SessionOptions = {
   threads?: number
   /** Graph rewriting the engine may do before it runs; 'all' unless said. */
   optimization?: 'disabled' | 'basic' | 'extended' | 'all'
+  /**
+   * Whether the engine, having seen a run, lays all its values out in one block beforehand: a little faster, and up to twice
+   * the memory, since what the first run took is kept as well. Its own default is true.
+   */
+  memoryPattern?: boolean
 }
 
 /** Named tensors going in or coming out. */

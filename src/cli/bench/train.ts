@@ -2,13 +2,19 @@ import { UsageError } from '../../base/index.ts'
 import { type Network, networks } from '../../nn/index.ts'
 import { optimizerNamed, parametersOf } from '../../optim/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
-import { openParallelEngine } from '../../train/node.ts'
+import { openFormulation, openParallelEngine, remembered } from '../../train/node.ts'
 import { byteText, type Console, table } from '../console.ts'
 import { defaultThreads } from '../runs.ts'
 import { exampleBatch, exampleLoss } from './example.ts'
 import { median } from './median.ts'
 
-type Settings = { batch: number | undefined; steps: number; optimizer: string; threads: number | undefined }
+type Settings = {
+  batch: number | undefined
+  steps: number
+  optimizer: string
+  threads: number | undefined
+  tune: boolean
+}
 
 /** Milliseconds of a training step beside those of a forward pass, and the memory it took, for each network. */
 export const benchTrain = async (names: readonly string[], settings: Settings, console: Console) => {
@@ -50,11 +56,10 @@ const timeNetwork = async (name: string, network: Network, settings: Settings & 
   const batch = settings.batch ?? (name === 'seed-cnn' || name === 'tf-cnn' ? 50 : 32)
   const example = exampleBatch(network, batch)
   const { threads } = settings
-  const engine = await openParallelEngine(
-    model,
-    { runtime: nodeRuntime, shards: threads, loss: exampleLoss(network) },
-    example,
-  )
+  const options = { runtime: nodeRuntime, shards: threads, loss: exampleLoss(network) }
+  const engine = settings.tune
+    ? await openFormulation(model, options, await remembered(model, options, example), example)
+    : await openParallelEngine(model, options, example)
   const parameters = parametersOf(model.graph, engine.trainable).map((p) => ({
     ...p,
     values: engine.weights.get(p.name)!,

@@ -21,6 +21,7 @@ export const bench = command({
     steps: { kind: 'number', value: 'N', help: 'steps timed or watched', default: 60, min: 5, whole: true },
     optimizer: { kind: 'list', value: 'NAME', help: 'part of the step (ranger); or those that compete' },
     threads: { kind: 'number', value: 'N', help: 'cores to use', min: 1, whole: true },
+    tune: { kind: 'flag', help: 'a step as tuning finds it fastest here' },
     ...contestOptions,
   },
   async run({ positionals: [what = ''], values, console }) {

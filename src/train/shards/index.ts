@@ -72,17 +72,19 @@ export const openParallelEngine = async (
   options: ShardedOptions,
   example: EngineBatch,
 ): Promise<Engine> => {
-  const split =
-    options.shards > 1 &&
-    batchSize(example) > 1 &&
-    (options.loss?.separable ?? true) &&
-    !takesBatchStatistics(model, options) &&
-    (await isWorthSplitting(model, options, example)) &&
-    !(await mixesSamples(model, options, example))
+  const split = (await isSplittable(model, options, example)) && (await isWorthSplitting(model, options, example))
   return split
     ? openShardedEngine(model, options, example)
     : openEngine(model, { ...options, threads: options.shards }, example)
 }
+
+/** Whether splitting batches changes nothing. */
+export const isSplittable = async (model: Model, options: ShardedOptions, example: EngineBatch): Promise<boolean> =>
+  options.shards > 1 &&
+  batchSize(example) > 1 &&
+  (options.loss?.separable ?? true) &&
+  !takesBatchStatistics(model, options) &&
+  !(await mixesSamples(model, options, example))
 
 /** What `mixesSamples` would find out, known beforehand. */
 const takesBatchStatistics = ({ graph }: Model, { mode }: EngineOptions) =>
