@@ -28,6 +28,7 @@ export const benchCentralization = async (values: ContestValues, console: Consol
   const seeds = Array.from({ length: values.seeds ?? 3 }, (_, i) => i + 1)
   await checkFolder(out)
   const rows = []
+  const pictures: string[] = []
   for (const spec of specs) {
     const { train } = await loadDataset(spec)
     const data = first(train, Math.min(values.samples ?? 2000, train.size))
@@ -48,12 +49,14 @@ export const benchCentralization = async (values: ContestValues, console: Consol
       for (const { measure, y } of drawn) {
         const name = `${measure}-${dataName(spec)}-${network}.svg`
         await writeFileAtomic(join(out, name), chartOf(`${dataName(spec)}, ${network}`, y, measure, traces))
+        pictures.push(`![${y}, ${dataName(spec)}, ${network}](${name})`)
       }
     }
   }
   console.say(`means over ${steps} steps and ${seeds.length} seeds; the mean's drift is the greatest of any filter`)
   console.say(table(header, rows.map(cells)))
-  await writeFileAtomic(join(out, 'results.md'), `${markdown([header, header.map(() => '---'), ...rows.map(cells)])}\n`)
+  const page = [markdown([header, header.map(() => '---'), ...rows.map(cells)]), ...pictures].join('\n\n')
+  await writeFileAtomic(join(out, 'results.md'), `${page}\n`)
   return { steps, seeds: seeds.length, rows }
 }
 

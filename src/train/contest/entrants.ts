@@ -67,7 +67,10 @@ const readOption = (option: string, text: string): [string, string] => {
   return [key, value]
 }
 
-/** Those that a new optimizer must be measured against, and the Rangers. Decay is each one's usual. */
+/**
+ * Those that a new optimizer must be measured against, and the Rangers. Decay is each one's usual. Modern Ranger takes part
+ * without its orthogonalised momentum, whose price for a dense layer is hundreds of such networks' steps.
+ */
 export const standardField: readonly string[] = [
   'nesterov:weightDecay=5e-4',
   'adamw',
@@ -76,6 +79,7 @@ export const standardField: readonly string[] = [
   'ranger',
   'ranger21',
   'lion',
+  'modern-ranger:matrices=adaptive',
 ]
 
 /** A part put in or left out: `variant` differs from `base` by it alone. */
@@ -99,4 +103,13 @@ export const ablations: readonly Ablation[] = [
   { what: 'AdamW with Lookahead', base: 'adamw', variant: 'lookahead+adamw' },
   { what: 'NAdamW with Lookahead', base: 'nadam:weightDecay=0.01', variant: 'lookahead+nadam:weightDecay=0.01' },
   { what: 'Ranger, cautious', base: 'ranger', variant: 'cautious+ranger' },
+  ...[
+    { what: 'without centralization', option: 'gc=false' },
+    { what: 'without cautious masking', option: 'cautious=false' },
+    { what: 'without Lookahead', option: 'k=1:alpha=1' },
+  ].map(({ what, option }) => ({
+    what: `Modern Ranger ${what}`,
+    base: 'modern-ranger:matrices=adaptive',
+    variant: `modern-ranger:matrices=adaptive:${option}`,
+  })),
 ]
