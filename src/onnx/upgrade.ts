@@ -3,13 +3,19 @@ import { GraphBuilder } from './builder.ts'
 import { opsetOf } from './graph.ts'
 import { floatOf, floatsOf, intOf, makeNode, nodeLabel, stringOf, subgraphsOf } from './node.ts'
 import type { Graph, Model, Node } from './types.ts'
+import { earlyUpgrades } from './upgrade-early.ts'
 
 /** Rewrites one node for a newer operator set: in place, or by returning the nodes that take its place. */
 type Upgrade = (node: Node, b: GraphBuilder) => Node[] | undefined
 
 /** What changed meaning in each version, from ONNX's changelog (Operators' "Version converter" notes). */
-const upgrades: { [version: number]: { [opType: string]: Upgrade } } = {
-  9: { BatchNormalization: (node) => void node.attributes.delete('spatial'), Upsample: scalesToInput },
+const upgrades: { readonly [version: number]: { readonly [opType: string]: Upgrade } } = {
+  ...earlyUpgrades,
+  9: {
+    Scan: batchedScan,
+    BatchNormalization: (node) => void node.attributes.delete('spatial'),
+    Upsample: scalesToInput,
+  },
   10: {
     Slice: (node, b) => attributesToInputs(node, b, ['starts', 'ends', 'axes']),
     TopK: (node, b) => attributesToInputs(node, b, ['k']),
@@ -45,25 +51,24 @@ const upgrades: { [version: number]: { [opType: string]: Upgrade } } = {
 /**
  * Raises a model to an operator set of at least `target` (17 at most), in place: what was an attribute becomes an input,
  * what was renamed is renamed. A model at or above it is left alone.
- * @throws UnsupportedError below opset 7, whose broadcasting was another.
+ * @throws UnsupportedError naming a node whose older form has none in the newer set
  */
 export const upgradeOpset = (model: Model, target: number): Model => {
   const from = opsetOf(model)
   if (from >= target) return model
-  if (from < 7)
-    throw new UnsupportedError(`opset ${from} is older than 7`, { remedy: 'export the model again with a newer opset' })
   for (let version = from + 1; version <= target; version++) upgradeGraph(model.graph, upgrades[version] ?? {})
   model.opsets.delete('ai.onnx')
   model.opsets.set('', target)
   return model
 }
 
-const upgradeGraph = (graph: Graph, rules: { [opType: string]: Upgrade }) => {
+const upgradeGraph = (graph: Graph, rules: { readonly [opType: string]: Upgrade }) => {
   const builder = new GraphBuilder(graph, 'upgrade', [])
   graph.nodes = graph.nodes.flatMap((node) => {
     for (const inner of subgraphsOf(node)) upgradeGraph(inner, rules)
-    const rule = node.domain === '' || node.domain === 'ai.onnx' ? rules[node.opType] : undefined
-    return rule?.(node, builder) ?? [node]
+    if (node.domain !== '' && node.domain !== 'ai.onnx') return [node]
+    rules['*']?.(node, builder)
+    return rules[node.opType]?.(node, builder) ?? [node]
   })
 }
 
@@ -106,6 +111,14 @@ function ratioToInput(node: Node, b: GraphBuilder): undefined {
 /** Dropout's mask was float before opset 10; at inference nobody reads it. */
 function dropUnusedMask(node: Node): undefined {
   node.outputs.splice(1)
+}
+
+/** Scan ran over a whole batch then, each of its sequences as long as an input said. */
+function batchedScan(node: Node): undefined {
+  throw new UnsupportedError('Scan of opset 8, over batches', {
+    place: { node: nodeLabel(node), operator: 'Scan' },
+    remedy: 'export the model again with a newer opset',
+  })
 }
 
 function scalesToInput(node: Node, b: GraphBuilder): undefined {

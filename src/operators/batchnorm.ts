@@ -1,6 +1,7 @@
 import { floatOf, intOf } from '../onnx/index.ts'
 import {
   at,
+  expand,
   filled,
   freezeAxes,
   gradOf,
@@ -63,6 +64,35 @@ const batchGradient = (g: GradientContext): readonly (string | undefined)[] => {
 }
 
 /**
+ * The running statistics go on as r′ = ρr + (1 − ρ)·(the batch's): ∂L/∂r = ρ·∂L/∂r′, and through the batch's, with
+ * ∂μ/∂x = 1/m and ∂σ²/∂x = 2(x − μ)/m, something is added to ∂L/∂x.
+ */
+const withRunning = (g: GradientContext, found: readonly (string | undefined)[]): readonly (string | undefined)[] => {
+  const [dMean, dVariance] = [gradOf(g, 1), gradOf(g, 2)]
+  if (dMean === undefined && dVariance === undefined) return found
+  const x = inputOf(g.node, 0)
+  const dims = g.dims(x)
+  const m = sizeOver(dims, positions(dims))
+  const momentum = floatOf(g.node, 'momentum', 0.9)
+  const share = (grad: string, factor: number) =>
+    channelwise(g, scaled(g, x, grad, (factor * (1 - momentum)) / m), dims)
+  const mean = () => channelwise(g, scaled(g, x, sum(g, x, positions(dims)), 1 / m), dims)
+  const parts = [
+    ...(found[0] === undefined ? [] : [found[0]]),
+    ...(dMean === undefined ? [] : [expand(g, share(dMean, 1), dims)]),
+    ...(dVariance === undefined ? [] : [g.b.op('Mul', [g.b.op('Sub', [x, mean()]), share(dVariance, 2)])]),
+  ]
+  const carried = (grad: string | undefined) => (grad === undefined ? undefined : scaled(g, x, grad, momentum))
+  return [
+    g.wants(0) ? parts.reduce((total, part) => g.b.op('Add', [total, part])) : undefined,
+    found[1],
+    found[2],
+    g.wants(3) ? carried(dMean) : undefined,
+    g.wants(4) ? carried(dVariance) : undefined,
+  ]
+}
+
+/**
  * With recorded statistics the operator is one multiplication and addition per channel: y = γ(x − μ)/σ + β, hence
  *   ∂L/∂x = γ/σ · dy,   ∂L/∂γ = Σ dy·(x − μ)/σ,   ∂L/∂β = Σ dy,   ∂L/∂μ = −γ/σ · Σ dy,
  *   ∂L/∂σ² = −½ γ/σ³ · Σ dy·(x − μ).
@@ -105,7 +135,7 @@ const batchAxes = (a: AxisContext): void => {
 }
 
 export const batchNormalization = {
-  gradient: (g) => (byBatch(g) ? batchGradient(g) : recordedGradient(g)),
+  gradient: (g) => (byBatch(g) ? withRunning(g, batchGradient(g)) : recordedGradient(g)),
   axes: batchAxes,
   macs: free,
 } satisfies Operator

@@ -1,8 +1,8 @@
 import { int64 } from '../base/index.ts'
 import { intOf } from '../onnx/index.ts'
-import { at, freezeAxes, inputOf, outputOf, range } from './helpers.ts'
+import { at, freezeAxes, gradOf, inputOf, outputOf, range, reshape, sum, tensorLike } from './helpers.ts'
 import { newSize } from './kept.ts'
-import { type AxisRule, free, type Operator, type ResizeRule, stops } from './types.ts'
+import { type AxisRule, free, type GradientRule, type Operator, type ResizeRule, stops } from './types.ts'
 
 /** The sizes go on into the graph as numbers, which would change with them. `start` and `end` name a part, from opset 15. */
 const shapeAxes: AxisRule = (a) => {
@@ -45,6 +45,17 @@ const resizeConstantOfShape: ResizeRule = (r) => {
     )
 }
 
+/** ∂L/∂start = Σ dy, ∂L/∂delta = Σ i·dy; the limit decides only how many there are. */
+const rangeGradient: GradientRule = (g) => {
+  const dy = gradOf(g)
+  if (dy === undefined) return []
+  const [start, delta] = [inputOf(g.node, 0), inputOf(g.node, 2)]
+  const count = g.dims(outputOf(g.node, 0))[0]!
+  const steps = () => g.b.op('Mul', [dy, g.b.constant(tensorLike(g.type(start), [count], range(0, count)))])
+  const total = (value: string, like: string) => reshape(g, sum(g, value, [0]), g.dims(like))
+  return [g.wants(0) ? total(dy, start) : undefined, undefined, g.wants(2) ? total(steps(), delta) : undefined]
+}
+
 const fromSizes: Operator = { gradient: stops, axes: madeAxes, macs: free }
 
 /** Operators that turn sizes into values and values into sizes. */
@@ -53,7 +64,8 @@ export const made = {
   Size: { gradient: stops, axes: shapeAxes, macs: free },
   ConstantOfShape: { gradient: stops, axes: constantOfShapeAxes, macs: free, resize: resizeConstantOfShape },
   Constant: fromSizes,
-  Range: fromSizes,
+  // y_i = start + i·delta
+  Range: { gradient: rangeGradient, axes: madeAxes, macs: free },
   EyeLike: fromSizes,
   RandomNormal: fromSizes,
   RandomUniform: fromSizes,

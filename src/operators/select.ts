@@ -1,7 +1,19 @@
 import { sizeOf } from '../base/index.ts'
 import { intOf } from '../onnx/index.ts'
 import { type Calculator, calculator } from './calculator.ts'
-import { at, filled, freezeAxes, gradOf, inputOf, outputOf, range, reshape, sum, tensorLike } from './helpers.ts'
+import {
+  at,
+  filled,
+  freezeAxes,
+  gradOf,
+  hasOutput,
+  inputOf,
+  outputOf,
+  range,
+  reshape,
+  sum,
+  tensorLike,
+} from './helpers.ts'
 import { axisOf, rankOf, scatterRows } from './rows.ts'
 import { type AxisRule, free, type GradientRule, type Operator, stops } from './types.ts'
 
@@ -48,6 +60,19 @@ const compressAxes: AxisRule = (a) => {
   a.freeze(at(y, along ?? 0), 'Compress picks indices of the axis')
 }
 
+/** Each distinct value is shown once: its gradient goes to where the second output says it stood first. */
+const uniqueGradient: GradientRule = (g) => {
+  const dy = gradOf(g)
+  if (dy === undefined || !g.wants(0)) return []
+  const x = inputOf(g.node, 0)
+  const dims = g.dims(x)
+  if (!hasOutput(g.node, 1)) g.node.outputs[1] = g.b.fresh('indices')
+  const along = g.node.attributes.has('axis')
+  const [shape, axis] = along ? [dims, axisOf(g)] : [[sizeOf(dims)], 0]
+  const count = g.dims(outputOf(g.node, 0))[axis]!
+  return [reshape(g, scatterRows(g, x, shape, axis, outputOf(g.node, 1), dy, count), dims)]
+}
+
 /** y = off + onehot·(on − off): ∂L/∂[off, on] = [Σ dy·(1 − onehot), Σ dy·onehot]. */
 const oneHotGradient: GradientRule = (g) => {
   const dy = gradOf(g)
@@ -75,7 +100,7 @@ export const select = {
   Compress: { gradient: compressGradient, axes: compressAxes, macs: free },
   OneHot: { gradient: oneHotGradient, axes: wholeAxes, macs: free },
   NonZero: { gradient: stops, axes: wholeAxes, macs: free },
-  Unique: { gradient: stops, axes: wholeAxes, macs: free },
+  Unique: { gradient: uniqueGradient, axes: wholeAxes, macs: free },
   Multinomial: { gradient: stops, axes: wholeAxes, macs: free },
   NonMaxSuppression: { gradient: stops, axes: wholeAxes, macs: free },
 } satisfies Record<string, Operator>

@@ -1,5 +1,5 @@
 import { bool, int64, numbersOf, type Tensor } from '../../base/index.ts'
-import { type Graph, GraphBuilder, graphOf, intOf, intsOf, makeNode, type Node } from '../../onnx/index.ts'
+import { constantOf, type Graph, GraphBuilder, graphOf, intOf, intsOf, makeNode, type Node } from '../../onnx/index.ts'
 import { aliases, instantiate } from './instantiate.ts'
 import type { Known, Rewrite } from './types.ts'
 
@@ -23,23 +23,18 @@ const goesOn = (body: Graph): boolean => {
   let name = body.outputs[0]?.name ?? ''
   for (let node = maker(body, name); node?.opType === 'Identity'; node = maker(body, name)) name = node.inputs[0]!
   const constant = maker(body, name)
-  const value = body.initializers.get(name) ?? (constant?.opType === 'Constant' ? valueOf(constant) : undefined)
+  const value = body.initializers.get(name) ?? (constant?.opType === 'Constant' ? constantOf(constant) : undefined)
   return name === body.inputs[1]?.name || isTrue(value)
 }
 
 const maker = (graph: Graph, name: string) => graph.nodes.find((node) => node.outputs.includes(name))
-
-const valueOf = (node: Node): Tensor | undefined => {
-  const value = node.attributes.get('value')
-  return value?.type === 'TENSOR' ? value.value : undefined
-}
 
 const tooLong = (body: Graph, steps: number) => steps > most.steps || steps * body.nodes.length > most.nodes
 
 /** Values along a new axis, one of every step. */
 const stacked = (known: Known, values: readonly string[], axis: number, output: string): Node[] => {
   const nodes: Node[] = []
-  const b = new GraphBuilder(known.graph, 'stack', nodes)
+  const b = new GraphBuilder(known.graph, known.fresh('stack'), nodes)
   const axes = known.add(int64([1], [axis]))
   const apart = values.map((value) => b.op('Unsqueeze', [value, axes]))
   return [...nodes, makeNode('Concat', apart, [output], { axis })]
@@ -55,11 +50,13 @@ const loop: Rewrite = (node, known) => {
   if (steps < 1 || tooLong(body, steps)) return undefined
   const carriedCount = node.inputs.length - 2
   let carried = node.inputs.slice(2)
-  const on = known.add(bool([], [true]))
+  // A body may declare the step's number and the condition as lists of one.
+  const [stepDims = [], onDims = []] = body.inputs.map(({ dims }) => (dims?.length === 1 ? [1] : []))
+  const on = known.add(bool(onDims, [true]))
   const nodes: Node[] = []
   const scanned: string[][] = []
   for (let step = 0; step < steps; step++) {
-    const instance = instantiate(body, [known.add(int64([], [step])), on, ...carried], known.graph, known.fresh)
+    const instance = instantiate(body, [known.add(int64(stepDims, [step])), on, ...carried], known.graph, known.fresh)
     nodes.push(...instance.nodes)
     carried = instance.outputs.slice(1, 1 + carriedCount)
     scanned.push(instance.outputs.slice(1 + carriedCount))
@@ -96,7 +93,7 @@ const scan: Rewrite = (node, known) => {
   if (steps === undefined || steps < 1 || tooLong(body, steps)) return undefined
 
   const nodes: Node[] = []
-  const b = new GraphBuilder(known.graph, 'scan', nodes)
+  const b = new GraphBuilder(known.graph, known.fresh('scan'), nodes)
   const ones = known.add(int64([steps], Array(steps).fill(1)))
   const slices = scanned.map((name, i) => {
     const axis = inputAxes[i]!

@@ -20,7 +20,7 @@ export const unfuse = (known: Known, varying: ReadonlySet<string>): boolean => {
       dims: (name) => type(name)!.dims,
       type: (name) => type(name)!.type,
       constant: known.constant,
-      b: new GraphBuilder(known.graph, node.opType, nodes),
+      b: new GraphBuilder(known.graph, known.fresh(node.opType), nodes),
     }
     const found = lower(e)
     changed = true

@@ -59,7 +59,7 @@ export const lowerGradient = async (model: Model, runtime: Runtime, feeds: Value
   const inner = between(graph.nodes.slice(0, place), [y], new Set(bound.keys()))
   for (const one of inner)
     for (const name of one.outputs) if (name && !names.has(name)) names.set(name, builder.fresh(name))
-  const repeated = inner.map((one) => renamed(copyNode(one), (name) => names.get(name) ?? name))
+  const repeated = inner.map((one) => ({ ...renamed(copyNode(one), (name) => names.get(name) ?? name), name: '' }))
 
   const part = copyModel(model)
   const before = graph.nodes.slice(0, place)

@@ -44,8 +44,8 @@ export const lower = async (model: Model, options: LowerOptions): Promise<void> 
     // What an unrolled loop made has no traced shape yet.
     if (!changed) changed = followSequences(known)
     if (!changed) changed = unfuse(known, variesWith(graph.nodes, options.variables))
-    if (!changed) return
     removeDead(graph)
+    if (!changed) return
   }
 }
 

@@ -20,7 +20,7 @@ export const instantiate = (body: Graph, inputs: readonly string[], host: Graph,
   for (const node of body.nodes) for (const name of node.outputs) if (name) names.set(name, fresh(name))
   const rename = (name: string) => names.get(name) ?? name
   return {
-    nodes: body.nodes.map((node) => renamed(copyNode(node), rename)),
+    nodes: body.nodes.map((node) => ({ ...renamed(copyNode(node), rename), name: node.name && fresh(node.name) })),
     outputs: body.outputs.map(({ name }) => rename(name)),
   }
 }

@@ -33,7 +33,7 @@ export const followSequences = (known: Known): boolean => {
   graph.nodes = graph.nodes.flatMap((node) => {
     const nodes = follow(node, known, parts)
     if (nodes === undefined) return [node]
-    changed ||= nodes[0] !== node
+    changed ||= !nodes.includes(node)
     return nodes
   })
   return changed
@@ -118,7 +118,7 @@ const splitUp = (node: Node, known: Known, parts: Map<string, Parts>): readonly 
       ? each
       : Array.from({ length: Math.ceil(size / piece) }, (_, i) => Math.min(piece, size - i * piece))
   const nodes: Node[] = []
-  const b = new GraphBuilder(known.graph, 'sequence', nodes)
+  const b = new GraphBuilder(known.graph, known.fresh('sequence'), nodes)
   const pieces = sizes.length === 1 ? [x] : b.ops('Split', [x, b.ints(sizes)], sizes.length, { axis })
   const squeezes = !split && intOf(node, 'keepdims', 1) === 0
   parts.set(node.outputs[0]!, squeezes ? pieces.map((one) => b.op('Squeeze', [one, b.ints([axis])])) : pieces)
@@ -127,7 +127,7 @@ const splitUp = (node: Node, known: Known, parts: Map<string, Parts>): readonly 
 
 const joined = (node: Node, known: Known, list: readonly string[]): readonly Node[] => {
   const nodes: Node[] = []
-  const b = new GraphBuilder(known.graph, 'sequence', nodes)
+  const b = new GraphBuilder(known.graph, known.fresh('sequence'), nodes)
   const axis = intOf(node, 'axis', 0)
   const fresh = intOf(node, 'new_axis', 0) === 1
   const pieces = fresh ? list.map((one) => b.op('Unsqueeze', [one, b.ints([axis])])) : list

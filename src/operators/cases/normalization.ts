@@ -68,6 +68,14 @@ export const normalizationCases: readonly OperatorCase[] = [
   batch('recorded statistics, epsilon', [2, 2, 3], { epsilon: float(0.1) }),
   batch('batch statistics, images', [3, 2, 2, 2], { training_mode: 1 }),
   batch('batch statistics, vectors', [5, 3], { training_mode: 1 }),
+  {
+    ...batch('batch statistics, and the running ones they become', [3, 2, 2], {
+      training_mode: 1,
+      momentum: float(0.7),
+    }),
+    loss: [0, 1, 2],
+    checked: ['X', 'scale', 'B', 'mean', 'var'],
+  },
   batch('batch statistics, volumes, epsilon, momentum', [2, 2, 2, 1, 2], {
     training_mode: 1,
     epsilon: float(0.01),

@@ -175,5 +175,13 @@ export const indexingCases: readonly OperatorCase[] = [
     { attributes: { axis: 1 } },
   ),
   line('Compress', 'flattened', { X: [2, 3], condition: bool([5], [false, true, true, false, true]) }),
+  line('Unique', 'sorted', { X: ladder(2, 3) }),
+  line('Unique', 'in order of appearance, an axis', { X: ladder(3, 2) }, { attributes: { axis: 0, sorted: 0 } }),
+  line(
+    'Range',
+    'start and step',
+    { start: { dims: [], values: [0.5] }, limit: { dims: [], values: [3.2] }, delta: { dims: [], values: [0.7] } },
+    { checked: ['start', 'delta'] },
+  ),
   line('OneHot', 'values', { indices: ints(1, 0, 2), depth: int64([], [3]), values: [2] }, { attributes: { axis: 0 } }),
 ]

@@ -70,8 +70,14 @@ export const oneNode = (c: OperatorCase, type: DataType, seed = 1): OneNode => {
   return { model, node, values, drawn }
 }
 
+/** Copies, since ONNX Runtime writes a training BatchNormalization's new statistics over the ones it was fed. */
 const feedsOf = (one: OneNode, changed: Values = {}): Values =>
-  Object.fromEntries(one.drawn.map((name) => [name, changed[name] ?? one.values.get(name)!]))
+  Object.fromEntries(
+    one.drawn.map((name) => {
+      const tensor = changed[name] ?? one.values.get(name)!
+      return [name, { ...tensor, bytes: tensor.bytes.slice() }]
+    }),
+  )
 
 /** Opens the case in double where the engine has the kernels, else in single precision. */
 export const openEither = async (
