@@ -1,5 +1,5 @@
 import { sizeOf, UsageError } from '../base/index.ts'
-import { loop, mul, openBench, pieceLength, sub } from './loops/index.ts'
+import { loop, loopMemory, mul, pieceLength, sub } from './loops/index.ts'
 import type { StepResult } from './optimizer.ts'
 import type { Link, OptimizerEvent, Parameter, Shared, Site, Slots } from './types.ts'
 
@@ -144,7 +144,7 @@ const leastMultiple = (a: number, b: number): number => {
 const inPieces = (site: Site, members: readonly Member[], length: number): void => {
   const { parameter, update } = site
   const size = update.length
-  const room = length <= pieceLength ? openBench().places[0]! : new Float32Array(length)
+  const room = length <= pieceLength ? loopMemory().places[0]! : new Float32Array(length)
   for (let start = 0; start < size; start += length) {
     const end = Math.min(size, start + length)
     const piece = members.map((member) => ({ ...member, slots: pieceOf(member.slots, size, start, end) }))

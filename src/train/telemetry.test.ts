@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { clipNorm, optimizer, ranger } from '../optim/index.ts'
+import { clipNorm, type Link, optimizer, ranger } from '../optim/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import type { TrainEvent } from './events.ts'
 import { type Telemetry, telemetryLines } from './telemetry.ts'
@@ -46,5 +46,16 @@ describe('telemetry of a run', () => {
     expect(without.events.some(({ type }) => type === 'optimizer')).toBe(false)
     expect(new Set(with3.events.flatMap((e) => (e.type === 'optimizer' ? [e.step] : [])))).toEqual(new Set([3, 6, 9]))
     expect(without.state.weights).toEqual(with3.state.weights)
+  })
+
+  test('costs the links nothing on other steps: they are not listened to', async () => {
+    const heard: number[] = []
+    const ear: Link = { name: 'ear', update: (site) => site.emit && heard.push(site.step) }
+    await train(smallCnn(), {
+      ...{ runtime: nodeRuntime, threads: 1, data: await smallDigits(80), batch: 8, epochs: 1, telemetryEvery: 4 },
+      recipe: optimizer([ear]),
+    })
+    expect([...new Set(heard)]).toEqual([4, 8])
+    expect(heard).toHaveLength(2 * 6)
   })
 })

@@ -116,11 +116,10 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
       ...p,
       values: engine.weights.get(p.name)!,
     }))
-    let telemetry = false
     let step = options.resume?.step ?? 0
     const optimizer = recipe.start(parameters, {
       ...(options.telemetryEvery && {
-        onEvent: (event) => telemetry && emit({ type: 'optimizer', step, event }),
+        onEvent: (event) => emit({ type: 'optimizer', step, event }),
       }),
     })
     if (options.optimizerState) restoreState(optimizer, options.optimizerState)
@@ -178,8 +177,8 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
       const gathered = await gather(next)
       loss = gathered.loss
       if (!Number.isFinite(loss)) throw diverged(`the loss is ${loss} at step ${step}`, lastCheckpoint)
-      telemetry = options.telemetryEvery ? step % options.telemetryEvery === 0 : false
-      const moved = optimizer.step(gathered.gradients, { consume: true })
+      const telemetry = options.telemetryEvery ? step % options.telemetryEvery === 0 : false
+      const moved = optimizer.step(gathered.gradients, { consume: true, telemetry })
       if (!moved.moved) emit({ type: 'skipped', step, reason: moved.reason })
       emit({ type: 'step', step, epoch: epochNow(), loss, lr, ...clock.tick(gathered.samples) })
       if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps) await evaluateNow(loss, evaluateSamples)

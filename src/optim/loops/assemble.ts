@@ -27,7 +27,7 @@ export const assemble = (rule: Rule, pages: number): Uint8Array<ArrayBuffer> => 
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0], // '\0asm', version 1
     ...section(1, [[0x60, ...sized(parameters), ...sized([])]]), // types: parameters → nothing
-    ...section(2, [[...text('bench'), ...text('memory'), ...memory]]), // imports
+    ...section(2, [[...text('loops'), ...text('memory'), ...memory]]), // imports
     ...section(3, [[0]]), // functions: one, of type 0
     ...section(7, [[...text('run'), 0, 0]]), // exports: function 0
     ...section(10, [sized(functionBody(rule))]), // code

@@ -1,6 +1,6 @@
-import { pieceLength } from './bench.ts'
 import type { Binary, Expression, Rule } from './expression.ts'
 import type { Run } from './loop.ts'
+import { pieceLength } from './memory.ts'
 
 /**
  * A rule without WASM: one plain loop for each operation, over a run or a piece of one at a time. Storing to a Float32Array

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { mostArrays, pieceLength } from './bench.ts'
 import { compile } from './compile.ts'
 import { add, div, type Expression, max, mean, mul, sqrt, sub } from './expression.ts'
 import { interpret } from './interpret.ts'
 import { loop, ruleOf } from './loop.ts'
+import { mostArrays, pieceLength } from './memory.ts'
 
 /** Any rule over so many arrays and scalars, writing one or more of the arrays. */
 const anyRule = fc

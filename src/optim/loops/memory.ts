@@ -9,26 +9,26 @@ const stride = 4 * pieceLength + 256
 /** Of 64 KB, WASM's unit of memory. */
 export const pages = Math.ceil(((1 + mostArrays) * stride) / 65_536)
 
-export type Bench = {
+export type LoopMemory = {
   /** Absent where there is no WASM. */
   readonly memory: WebAssembly.Memory | undefined
   /** The first place is for what a caller keeps here, one follows for each array of a loop. */
   readonly places: readonly Float32Array[]
 }
 
-let bench: Bench | undefined
+let loops: LoopMemory | undefined
 
 /**
  * The memory WASM loops compute in, one for the program (and each worker): its size is fixed, for growing it would detach
  * the views. Arrays elsewhere are brought here piece by piece and taken back, which costs a trip to the nearest cache.
  */
-export const openBench = (): Bench => {
-  if (!bench) {
+export const loopMemory = (): LoopMemory => {
+  if (!loops) {
     const memory =
       typeof WebAssembly === 'undefined' ? undefined : new WebAssembly.Memory({ initial: pages, maximum: pages })
     const buffer = memory?.buffer ?? new ArrayBuffer(pages * 65_536)
     const places = Array.from({ length: 1 + mostArrays }, (_, i) => new Float32Array(buffer, i * stride, pieceLength))
-    bench = { memory, places }
+    loops = { memory, places }
   }
-  return bench
+  return loops
 }
