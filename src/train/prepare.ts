@@ -76,7 +76,7 @@ const layOutInBlocks = async (
 }
 
 /** Bytes of all values of a step together beyond which memory matters more than the last few per cent of time. */
-const manyBytes = 2 ** 30
+const manyBytes = 2 ** 29
 
 /** The model with its convolutions as the engine does them fastest, before it is differentiated. */
 const formFor = async (runtime: Runtime, model: Model, inputs: Values, channels?: number): Promise<Model> => {
