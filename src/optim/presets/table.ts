@@ -228,6 +228,7 @@ export const optimizers: Readonly<Record<string, Preset>> = named({
     nesterov: flag,
     iterations: number,
     precision: oneOf('float32', 'bfloat16'),
+    scaling: oneOf('spectral', 'rms'),
   }),
   soap: preset<Parameters<typeof matrix.soap>[0] & object>('Vyas et al., ICLR 2025', matrix.soap, {
     ...common,
