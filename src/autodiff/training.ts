@@ -5,6 +5,7 @@ import { backward } from './backward.ts'
 import { evalForm, poolBeforeRelu, trainForm, type Update } from './forms.ts'
 import { type Loss, lossNamed, type Targets } from './loss.ts'
 import { lower } from './lower/index.ts'
+import { recomputeForward } from './recompute/index.ts'
 import { checkTrainable, trainableInitializers } from './trainable.ts'
 
 export type TrainingGraphOptions = {
@@ -20,6 +21,8 @@ export type TrainingGraphOptions = {
   readonly trainable?: readonly string[]
   /** 'train' uses the batch's statistics in BatchNormalization, 'eval' the running ones. */
   readonly mode?: 'train' | 'eval'
+  /** Computes activations a second time on the way back instead of keeping them all; false. */
+  readonly recompute?: boolean
 }
 
 /** One step's computation as plain ONNX operators: forward, loss and every gradient. */
@@ -88,6 +91,7 @@ export const trainingGraph = async (original: Model, options: TrainingGraphOptio
   const variables = new Set([...trainable, ...updates.map((update) => update.initializer)])
   const fixed = [...graph.initializers].filter(([name]) => !variables.has(name))
   const computed = await constants(options.runtime, model, { shapes: types, variables })
+  const forwardNodes = new Set(graph.nodes)
   const gradients = backward({
     nodes: [...graph.nodes],
     builder: new GraphBuilder(graph, 'gradient'),
@@ -112,6 +116,12 @@ export const trainingGraph = async (original: Model, options: TrainingGraphOptio
     graph.outputs.push({ name, type: 'float32' })
   graph.valueInfo.clear()
   removeDead(graph)
+  if (options.recompute)
+    recomputeForward(graph, {
+      forward: forwardNodes,
+      fed: new Set([...Object.keys(options.inputs), ...Object.keys(targets)]),
+      types,
+    })
   return { model, targets, loss: lossValue, output, outputDims: outputType.dims, gradients, updates: moving }
 }
 
