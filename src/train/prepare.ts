@@ -6,6 +6,7 @@ import {
   blockSizeOf,
   type Runtime,
   type Session,
+  type SessionOptions,
   trace,
   type Values,
   winogradConvolutions,
@@ -34,7 +35,7 @@ export type EngineOptions = {
 }
 
 /** A training graph made ready for one batch shape. */
-export type Prepared = { readonly graph: TrainingGraph; readonly session: Session }
+export type Prepared = { readonly graph: TrainingGraph; readonly session: Session; readonly settings: SessionOptions }
 
 /** Makes the training graph of a batch's shape and opens it. */
 export const prepare = async (model: Model, options: EngineOptions, batch: EngineBatch): Promise<Prepared> => {
@@ -45,7 +46,7 @@ export const prepare = async (model: Model, options: EngineOptions, batch: Engin
   const graph = await trainingGraph(form, { runtime, ...rest, trainable, inputs })
   const bytes = await layOutInBlocks(runtime, model, graph, batch)
   const settings = { ...(threads !== undefined && { threads }), memoryPattern: bytes < manyBytes }
-  return { graph, session: await runtime.open(graph.model, settings) }
+  return { graph, session: await runtime.open(graph.model, settings), settings }
 }
 
 /** Convolutions of the training graph in the engine's blocked layout, where it has one; the bytes of all its values. */

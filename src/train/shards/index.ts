@@ -180,7 +180,7 @@ const startWorker = async (
   part: EngineBatch,
   weights: ReadonlyMap<string, Float32Array>,
 ) => {
-  const { graph, session } = await prepare(model, { ...options, threads: 1 }, part)
+  const { graph, session, settings } = await prepare(model, { ...options, threads: 1 }, part)
   const outputType = session.valueInfo.get(graph.output)
   await session.close()
   const given = new Map<string, TensorType>([
@@ -199,6 +199,7 @@ const startWorker = async (
   const state = new Int32Array(memory, 0, 1)
   const job: ShardJob = {
     model: encodeModel(graph.model),
+    settings,
     memory,
     layout,
     feeds: [...given.keys()],

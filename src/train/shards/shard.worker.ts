@@ -1,11 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { byteLengthOf, messageOf, type Tensor } from '../../base/index.ts'
+import type { SessionOptions } from '../../runtime/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { type Layout, signal, tensorAt } from './layout.ts'
 
 /** What the worker is started with. */
 export type ShardJob = {
   readonly model: Uint8Array
+  readonly settings: SessionOptions
   readonly memory: SharedArrayBuffer
   readonly layout: Layout
   readonly feeds: readonly string[]
@@ -15,7 +17,7 @@ export type ShardJob = {
 // Serves one session: waits for the signal, runs on what lies in the shared memory and leaves the results there.
 const job: ShardJob = workerData
 const state = new Int32Array(job.memory, 0, 1)
-const session = await nodeRuntime.open(job.model, { threads: 1 })
+const session = await nodeRuntime.open(job.model, job.settings)
 const feeds: { [name: string]: Tensor } = Object.fromEntries(
   job.feeds.map((name) => {
     const { type, dims } = job.layout[name]!
