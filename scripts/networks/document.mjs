@@ -34,10 +34,11 @@ const pruneRow = ({ name, pruning: p }) =>
   p &&
   (p.failure
     ? `| ${name} | **${p.failure}** | | | | | | | |`
-    : `| ${name} | ${withMark(p.difference, tolerances.prune, small(p.difference))} | ${p.batches.join(', ')} | ${p.seconds.toFixed(1)} | ${millions(p.before.parameters)} → ${millions(p.after.parameters)} | ${millions(p.before.macs)} → ${millions(p.after.macs)} | ${percent(p.share)} | ${percent(p.roughShare)} | ${millions(p.rough.macs)} |`)
+    : `| ${name} | ${withMark(p.difference, tolerances.prune, small(p.difference))}${p.choices > 0 ? '∗' : ''} | ${p.batches.join(', ')} | ${p.seconds.toFixed(1)} | ${millions(p.before.parameters)} → ${millions(p.after.parameters)} | ${millions(p.before.macs)} → ${millions(p.after.macs)} | ${percent(p.share)} | ${percent(p.roughShare)} | ${millions(p.rough.macs)} |`)
 
-const frozenRow = ({ name, pruning: p }) =>
-  p?.frozen && `| ${name} | ${p.frozen.map(([reason, n]) => `${n}× ${reason}`).join('; ')} |`
+const counted = (reasons = []) => reasons.map(([reason, n]) => `${n}× ${reason}`).join('; ')
+
+const frozenRow = ({ name, pruning: p }) => p?.frozen && `| ${name} | ${counted(p.frozen)} | ${counted(p.inexact)} |`
 
 const table = (head, lines) =>
   [head, head.replace(/[^|]+/g, '---'), ...lines.filter((line) => line !== undefined)].join('\n')
@@ -72,10 +73,11 @@ ${pruned.filter(passed).length} of ${found.length} networks pass. ${
 
 The largest ‖g − ref‖ ÷ ‖ref‖ of any of the parameters against PyTorch in double precision; ${tolerances.gradient} is the bound, met by
 ${compared.filter(({ gradients: g }) => g.error <= tolerances.gradient).length} of ${compared.length}. A gradient has no value that single precision could tell where a ReLU's input is as small as a
-rounding error, or two maxima nearly tie: either side may be taken, and everything before that place shows it. The inputs are
-therefore chosen, by PyTorch alone, so that its own gradients do not depend on rounding: of eight random ones that on which its
-single precision, with the weights as they are and with each moved by a rounding error (relative 2⁻²³), strays least from its
-double precision. The third column is how far PyTorch's single precision strays, the fourth the farthest with moved weights.
+rounding error, or two maxima nearly tie: either side may be taken, and everything before that place shows it. PyTorch itself
+then strays as far when each weight is moved by a rounding error (relative 2⁻²³). So every normalized channel is given a mean of
+plus or minus three deviations, which leaves few values near 0, and of four random inputs that one is taken, by PyTorch alone, on
+which its single precision strays least from its double precision, with the weights as they are and moved. Both errors stand
+beside ours: where they are small, an error of ours would be a wrong rule.
 
 ${table('| network | parameters compared | largest error | PyTorch in single precision | the same with moved weights | seconds |', compared.map(gradientRow))}
 
@@ -83,7 +85,8 @@ ${table('| network | parameters compared | largest error | PyTorch in single pre
 
 Half the units of every exact group removed. The difference is between the original with the removed slices set to zero and
 the pruned model, at the batch sizes given, after the first prune and after pruning the result once more; ${tolerances.prune} is the
-bound, met by ${pruned.filter(({ pruning: p }) => p.difference <= tolerances.prune).length} of ${pruned.length}. Every initializer that the plan does not name is unchanged, bit for bit. Detectors are exported for one
+bound, met by ${pruned.filter(({ pruning: p }) => p.difference <= tolerances.prune).length} of ${pruned.length}. Detectors choose the best of thousands of nearly equal scores: where the two models
+chose differently, the numbers they chose by are compared, and what follows with the same choices given to both (marked ∗). Every initializer that the plan does not name is unchanged, bit for bit. Detectors are exported for one
 image. Seconds are those of analysis, plan and cut. "Share" is the part of the multiply–accumulates in nodes that pruning can
 make cheaper, first with exact groups, then with approximate ones too (residual streams that pass LayerNorm), and the last
 column is what is left when those lose half as well. Parameters and MACs in millions.
@@ -92,9 +95,9 @@ ${table('| network | difference | batch | seconds | parameters | MACs | share | 
 
 ## What is frozen, and why
 
-Axes of weights of which nothing can be removed.
+Axes of weights of which nothing can be removed, and why groups are touched only on request (approximate).
 
-${table('| network | axes and reasons |', pruned.map(frozenRow))}
+${table('| network | frozen axes | approximate groups |', pruned.map(frozenRow))}
 `,
 )
 

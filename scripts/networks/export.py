@@ -37,7 +37,7 @@ def export_network(folder: str, name: str, flags: List[str]) -> None:
     if "--only-gradients" not in flags:
         export(make(networks[name]), networks[name], os.path.join(place, "model.onnx"), plain=False)
     if name in differentiated and "--only-file" not in flags:
-        record_gradients(make(differentiated[name]), differentiated[name], os.path.join(place, "gradients"))
+        record_gradients(make(differentiated[name], decided=True), differentiated[name], os.path.join(place, "gradients"))
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from making import export, initializers_of, sample
 from torch import nn
 from torchvision_networks import Network
 
-attempts = 8
+attempts = 4
 roundings = 2
 calm = 1e-4
 

@@ -26,18 +26,19 @@ def sample(network: Network) -> Dict[str, torch.Tensor]:
     return {name: one(shape) for name, shape in network.inputs.items()}
 
 
-def make(network: Network) -> nn.Module:
+def make(network: Network, decided: bool = False) -> nn.Module:
     torch.manual_seed(0)
     model = network.build().eval()
-    randomize(model, network)
+    randomize(model, network, decided)
     return model
 
 
-def randomize(model: nn.Module, network: Network) -> None:
+def randomize(model: nn.Module, network: Network, decided: bool) -> None:
     """
     Gives every tensor of equal elements (fresh norms, layer scales) a life of its own, and every BatchNormalization the
     statistics of a batch: without them values hardly vary with the input, maxima nearly tie, and which of them wins, and with
-    it a gradient, is decided by rounding.
+    it a gradient, is decided by rounding. `decided` makes every normalized channel three deviations more or less than 0: a ReLU
+    passes nearly all of it or nearly nothing, and few of the values are so near 0 that rounding decides.
     """
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     with torch.no_grad():
@@ -45,6 +46,9 @@ def randomize(model: nn.Module, network: Network) -> None:
             if parameter.numel() > 1 and bool((parameter == parameter.flatten()[0]).all()):
                 centre = 1.0 if float(parameter.flatten()[0]) != 0 else 0.0
                 parameter.normal_(centre, 0.1)
+        for norm in norms if decided else []:
+            norm.weight.normal_(0.5, 0.05)
+            norm.bias.copy_(torch.where(torch.rand_like(norm.bias) < 0.5, -1.5, 1.5))
         if norms and network.outputs == ("out",):
             for norm in norms:
                 norm.train()

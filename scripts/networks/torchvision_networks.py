@@ -124,8 +124,8 @@ def small_maxvit() -> nn.Module:
 
 families = """
     convnext_tiny deeplabv3_mobilenet_v3_large densenet121 efficientnet_b0 efficientnet_v2_s fcn_resnet50 googlenet inception_v3
-    lraspp_mobilenet_v3_large mc3_18 mnasnet0_5 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small mvit_v2_s r2plus1d_18 r3d_18 regnet_x_400mf
-    regnet_y_400mf resnet18 resnet50 resnext50_32x4d s3d shufflenet_v2_x0_5 squeezenet1_1 swin_t swin_v2_t wide_resnet50_2
+    lraspp_mobilenet_v3_large mc3_18 mnasnet0_5 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small mvit_v2_s r2plus1d_18 r3d_18
+    regnet_x_400mf regnet_y_400mf resnet18 resnet50 resnext50_32x4d s3d shufflenet_v2_x0_5 squeezenet1_1 swin_t swin_v2_t wide_resnet50_2
 """
 
 differentiated: Dict[str, Network] = {
