@@ -26,7 +26,7 @@ export type Standing = {
 export type ArenaSummary = {
   readonly data: string
   readonly network: string
-  /** A point below the median optimizer's mean accuracy: what a curve must pass to count as there. */
+  /** A point below where the median optimizer's curve ends: what a run's curve must reach to count as there. */
   readonly target: number
   readonly standings: readonly Standing[]
 }
@@ -45,7 +45,7 @@ export const summarise = (results: readonly TrialResult[]): ArenaSummary[] =>
     const finished = entries.filter(({ runs }) => runs.length === seeds)
     const [first] = finished
     if (!first) return []
-    const target = median(finished.map(({ accuracies }) => meanOf(accuracies))) - 0.01
+    const target = median(finished.map(({ runs }) => meanOf(runs.map((run) => pointsOf(run).at(-1)![1])))) - 0.01
     const standings = finished.map(({ best, tuned, runs, accuracies }): Standing => {
       const { data, network, optimizer, schedule, rate } = best
       const rates = tuned.map((run) => run.rate)
@@ -87,8 +87,9 @@ export const differences = (arenas: readonly ArenaSummary[], base: string, varia
 const arenaOf = ({ data, network, samples, epochs, batch }: Trial): string =>
   JSON.stringify([data, network, samples, epochs, batch])
 
-/** The curve, and the end on all test samples. */
-const pointsOf = (run: TrialResult): (readonly [number, number])[] => [...run.curve, [stepsOf(run), run.accuracy]]
+/** The curve: all its points are of the same samples, which the end's accuracy is not. A run too short for one has its end. */
+const pointsOf = (run: TrialResult): readonly (readonly [number, number])[] =>
+  run.curve.length > 0 ? run.curve : [[stepsOf(run), run.accuracy]]
 
 const stepsOf = ({ samples, epochs, batch }: Trial) => epochs * Math.ceil(samples / batch)
 
