@@ -1,3 +1,4 @@
+export { type AbsorbOptions, type Absorption, absorbConstants } from './absorb.ts'
 export type { AllocateOptions, Allocation, Scope, Target } from './allocate.ts'
 export { type AnalyzeOptions, analyzeModel } from './analyze.ts'
 export type { Heads } from './choices.ts'

@@ -1,7 +1,7 @@
-import type { Tensor } from '../base/index.ts'
+import { float32, float32Of, type Tensor } from '../base/index.ts'
 import { copyModel, type Graph, liftConstants, type Model } from '../onnx/index.ts'
 import { complementOf, cutsOf, zeroSlices } from './slice.ts'
-import type { Plan } from './types.ts'
+import type { Plan, Slices } from './types.ts'
 
 /**
  * The original with the slices a plan removes set to zero: what the pruned model must equal. Split copies get their own
@@ -9,6 +9,25 @@ import type { Plan } from './types.ts'
  * divide are left as they are: a zero there would make 0 ÷ 0 of a channel that is to vanish.
  */
 export const maskModel = (original: Model, plan: Plan, pruned: Model): Model => {
+  const masked = maskedBy(original, plan, pruned, plan.slices)
+  for (const [name, shift] of Object.entries(plan.absorbed?.biases ?? {})) {
+    const bias = masked.graph.initializers.get(name)
+    if (bias) masked.graph.initializers.set(name, withShift(bias, shift, cutsOf(plan.slices, name).get(0)))
+  }
+  return masked
+}
+
+/** The original with the removed units whose constants were absorbed held at those constants, and all others at zero. */
+export const heldModel = (original: Model, plan: Plan, pruned: Model): Model =>
+  maskedBy(original, plan, pruned, plan.absorbed?.zero ?? plan.slices)
+
+const withShift = (bias: Tensor, shift: readonly number[], kept: readonly number[] | undefined): Tensor => {
+  const values = float32Of(bias).slice()
+  for (const [i, value] of shift.entries()) values[kept?.[i] ?? i]! += value
+  return float32(bias.dims, values)
+}
+
+const maskedBy = (original: Model, plan: Plan, pruned: Model, slices: Slices): Model => {
   const masked = copyModel(original)
   const { graph } = masked
   liftConstants(graph)
@@ -28,9 +47,9 @@ export const maskModel = (original: Model, plan: Plan, pruned: Model): Model => 
     })
   }
   const multiplied = maskedNames(graph)
-  for (const name of Object.keys(plan.slices)) {
+  for (const name of Object.keys(slices)) {
     const tensor = graph.initializers.get(name)
-    if (tensor && multiplied.has(name)) graph.initializers.set(name, maskTensor(tensor, plan, name))
+    if (tensor && multiplied.has(name)) graph.initializers.set(name, maskTensor(tensor, slices, name))
   }
   return masked
 }
@@ -39,10 +58,10 @@ export const maskModel = (original: Model, plan: Plan, pruned: Model): Model => 
 export const maskedNames = ({ nodes }: Graph): Set<string> =>
   new Set(nodes.flatMap((node) => (node.opType === 'Div' ? node.inputs.slice(0, 1) : node.inputs)))
 
-/** A tensor with the slices its plan removes from `initializer` set to zero. */
-export const maskTensor = (tensor: Tensor, plan: Plan, initializer: string): Tensor => {
+/** A tensor with the slices that are not kept of `initializer` set to zero. */
+const maskTensor = (tensor: Tensor, slices: Slices, initializer: string): Tensor => {
   let masked = tensor
-  for (const [axis, kept] of cutsOf(plan.slices, initializer))
+  for (const [axis, kept] of cutsOf(slices, initializer))
     masked = zeroSlices(masked, axis, complementOf(tensor.dims[axis]!, kept))
   return masked
 }

@@ -1,5 +1,5 @@
 import { FormatError } from '../base/index.ts'
-import type { Plan, PlanSource } from './types.ts'
+import type { Absorbed, Plan, PlanSource, Slices } from './types.ts'
 
 /** A plan as the text of its file: JSON, one line per list of indices. */
 export const serializePlan = (plan: Plan): string => {
@@ -50,16 +50,7 @@ export const parsePlan = (text: string, file?: string): Plan => {
         }),
       }
     }),
-    slices: read.map(root.slices, 'slices', (axes, name) =>
-      read.map(axes, `slices['${name}']`, (kept, axis) => {
-        const at = `slices['${name}']['${axis}']`
-        if (!/^\d+$/.test(axis)) fail(`${at}: '${axis}' is not an axis`)
-        const indices = read.list(kept, at).map((index) => read.index(index, at))
-        if (indices.some((index, i) => i > 0 && index <= indices[i - 1]!)) fail(`${at} must be ascending`)
-        if (indices.length === 0) fail(`${at} keeps nothing`)
-        return indices
-      }),
-    ),
+    slices: readSlices(root.slices, 'slices', read, fail),
     frozen: read.list(root.frozen, 'frozen').map((value, i) => {
       const entry = read.object(value, `frozen[${i}]`)
       return {
@@ -69,6 +60,37 @@ export const parsePlan = (text: string, file?: string): Plan => {
       }
     }),
     copies: read.map(root.copies, 'copies', (shared, name) => read.text(shared, `copies['${name}']`)),
+    ...(root.absorbed !== undefined && { absorbed: readAbsorbed(root.absorbed, read, fail) }),
+  }
+}
+
+type Reader = ReturnType<typeof reader>
+type Fail = (what: string) => never
+
+const readSlices = (value: unknown, where: string, read: Reader, fail: Fail): Slices =>
+  read.map(value, where, (axes, name) =>
+    read.map(axes, `${where}['${name}']`, (kept, axis) => {
+      const at = `${where}['${name}']['${axis}']`
+      if (!/^\d+$/.test(axis)) fail(`${at}: '${axis}' is not an axis`)
+      const indices = read.list(kept, at).map((index) => read.index(index, at))
+      if (indices.some((index, i) => i > 0 && index <= indices[i - 1]!)) fail(`${at} must be ascending`)
+      if (indices.length === 0) fail(`${at} keeps nothing`)
+      return indices
+    }),
+  )
+
+const readAbsorbed = (value: unknown, read: Reader, fail: Fail): Absorbed => {
+  const absorbed = read.object(value, 'absorbed')
+  return {
+    exact: read.flag(absorbed.exact, 'absorbed.exact'),
+    groups: read.list(absorbed.groups, 'absorbed.groups').map((name) => read.text(name, 'absorbed.groups')),
+    biases: read.map(absorbed.biases, 'absorbed.biases', (shift, name) => {
+      const at = `absorbed.biases['${name}']`
+      return read
+        .list(shift, at)
+        .map((number) => (typeof number === 'number' ? number : fail(`${at} must hold numbers`)))
+    }),
+    zero: readSlices(absorbed.zero, 'absorbed.zero', read, fail),
   }
 }
 

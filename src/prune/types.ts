@@ -80,6 +80,23 @@ export type Plan = {
   readonly slices: Slices
   readonly frozen: readonly Frozen[]
   readonly copies: { readonly [initializer: string]: string }
+  /** What biases took over from removed units; absent where nothing was absorbed. */
+  readonly absorbed?: Absorbed
+}
+
+/**
+ * Constants of removed units that moved into the biases of the layers that read them. The pruned model equals the original
+ * with its removed slices at zero and the shifts added to its biases; where absorbing is exact, also the original with only
+ * the slices of `zero` at zero, where every bias is its own and removed units are held at their constants.
+ */
+export type Absorbed = {
+  readonly exact: boolean
+  /** Names of the groups. */
+  readonly groups: readonly string[]
+  /** Added to the kept elements of each bias, in order. */
+  readonly biases: { readonly [initializer: string]: readonly number[] }
+  /** Kept indices, as in `slices`. */
+  readonly zero: Slices
 }
 
 /** What long work says about itself. */

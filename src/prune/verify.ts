@@ -1,9 +1,10 @@
 import { EspalierError, messageOf, numbersOf, type Tensor } from '../base/index.ts'
 import { copyModel, liftConstants, type Model } from '../onnx/index.ts'
 import type { Runtime, Session, Values } from '../runtime/index.ts'
+import { shifted } from './absorb.ts'
 import { hasFreeBatch, type SampleOptions, sampleInputs } from './feeds.ts'
 import { isFloating } from './importance/weights.ts'
-import { maskModel } from './mask.ts'
+import { heldModel, maskModel } from './mask.ts'
 import { cutsOf, sliceTensor } from './slice.ts'
 import { runAlike } from './ties.ts'
 import type { OnPruneEvent, Plan } from './types.ts'
@@ -46,7 +47,8 @@ export type Verification = {
 
 /**
  * The proof of a prune: the original with the removed slices set to zero gives the same outputs as the pruned model, and
- * every initializer is the original's, whole or sliced as the plan says.
+ * every initializer is the original's, whole or sliced as the plan says. Where biases took over constants, those are added to
+ * the masked original's; and where that is exact, the original with its removed units held at their constants is compared too.
  */
 export const verifyPlan = async (
   original: Model,
@@ -55,11 +57,13 @@ export const verifyPlan = async (
   { runtime, inputs, tolerance = 1e-4, onEvent = () => {}, ...sample }: VerifyOptions,
 ): Promise<Verification> => {
   const masked = maskModel(original, plan, pruned)
+  const held = plan.absorbed?.exact ? heldModel(original, plan, pruned) : undefined
   const changed = changedInitializers(original, pruned, plan)
   const batches = hasFreeBatch(original) ? [1, 3] : [1]
   const runs = inputs ?? batches.map((batch) => sampleInputs(original, { ...sample, batch }))
   const reference = await runtime.open(masked)
   const session = await runtime.open(pruned)
+  const constant = held && (await runtime.open(held))
   const outputs: OutputDifference[] = []
   const choices = new Set<string>()
   try {
@@ -77,9 +81,11 @@ export const verifyPlan = async (
         : await runAlike(runtime, masked, pruned, feeds)
       for (const name of alike?.choices ?? []) choices.add(name)
       outputs.push(...(alike ? differencesOf(alike.expected, alike.actual, feeds, run) : found))
+      if (constant) outputs.push(...(await compareRun(session, feeds, await constant.run(feeds), run)))
     }
   } finally {
     await reference.close()
+    await constant?.close()
     await session.close()
   }
   onEvent({ type: 'progress', stage: 'verify', done: runs.length, total: runs.length })
@@ -141,7 +147,9 @@ const changedInitializers = (original: Model, pruned: Model, plan: Plan): Verifi
     if (!isFloating(before) && !(name in plan.slices)) return []
     const after = pruned.graph.initializers.get(name)
     if (!after) return [{ initializer: name, reason: 'it is missing' }]
-    const expected = sliceTensor(before, cutsOf(plan.slices, name))
+    const sliced = sliceTensor(before, cutsOf(plan.slices, name))
+    const shift = plan.absorbed?.biases[name]
+    const expected = shift ? shifted(sliced, shift) : sliced
     const same =
       expected.type === after.type &&
       expected.dims.join() === after.dims.join() &&

@@ -60,8 +60,8 @@ export const widthCosts = (analysis: Analysis, groups: readonly Group[]): WidthC
   }
 }
 
-/** Every value's axes by the groups whose units they have. */
-const axesByGroup = (
+/** Every value's axes by the groups whose units they have; undefined where an axis has more of some units than of others. */
+export const axesByGroup = (
   { shapes, units }: Analysis,
   groups: readonly Group[],
 ): ((value: string) => Axes | undefined) | undefined => {

@@ -43,29 +43,80 @@ export const memberWeights = (group: Group, member: Member, tensor: Tensor): Mem
       return laid
     },
     moments() {
-      if (moments) return moments
-      const elements = elementsOf(tensor)
-      const sum = new Float64Array(group.size)
-      const absolute = new Float64Array(group.size)
-      const squares = new Float64Array(group.size)
-      // Row after row of the tensor, the order in which it lies in memory.
-      for (let o = 0; o < outer; o++)
-        for (let k = 0; k < indices.length; k++) {
-          const from = (o * size + indices[k]!) * inner
-          let [s, a, q] = [0, 0, 0]
-          for (let i = from; i < from + inner; i++) {
-            const value = elements[i]!
-            s += value
-            a += Math.abs(value)
-            q += value * value
-          }
-          const unit = Math.floor(k / perUnit)
-          sum[unit]! += s
-          absolute[unit]! += a
-          squares[unit]! += q
-        }
-      moments = { sum, absolute, squares }
+      moments ??= momentsOf((term) => {
+        const elements = elementsOf(tensor)
+        const total = new Float64Array(group.size)
+        // Row after row of the tensor, the order in which it lies in memory.
+        for (let o = 0; o < outer; o++)
+          if (inner === 1 && perUnit === 1) term.row(elements, o * size, indices, total)
+          else
+            for (let k = 0; k < indices.length; k++) {
+              const from = (o * size + indices[k]!) * inner
+              total[Math.floor(k / perUnit)]! += term.block(elements, from, from + inner)
+            }
+        return total
+      })
       return moments
+    },
+  }
+}
+
+/** What is added up: over neighbouring elements, or over a row that has one element of each unit. */
+type Term = {
+  block(elements: ArrayLike<number>, from: number, to: number): number
+  row(elements: ArrayLike<number>, begin: number, indices: Int32Array, total: Float64Array): void
+}
+
+const sum: Term = {
+  block(elements, from, to) {
+    let total = 0
+    for (let i = from; i < to; i++) total += elements[i]!
+    return total
+  },
+  row(elements, begin, indices, total) {
+    for (let k = 0; k < indices.length; k++) total[k]! += elements[begin + indices[k]!]!
+  },
+}
+
+const absolute: Term = {
+  block(elements, from, to) {
+    let total = 0
+    for (let i = from; i < to; i++) total += Math.abs(elements[i]!)
+    return total
+  },
+  row(elements, begin, indices, total) {
+    for (let k = 0; k < indices.length; k++) total[k]! += Math.abs(elements[begin + indices[k]!]!)
+  },
+}
+
+const squares: Term = {
+  block(elements, from, to) {
+    let total = 0
+    for (let i = from; i < to; i++) total += elements[i]! ** 2
+    return total
+  },
+  row(elements, begin, indices, total) {
+    for (let k = 0; k < indices.length; k++) total[k]! += elements[begin + indices[k]!]! ** 2
+  },
+}
+
+/** Each sum taken when it is first asked for: most criteria want one, and the weights of a large model take long to read. */
+const momentsOf = (over: (term: Term) => Float64Array): Moments => {
+  const known = new Map<Term, Float64Array>()
+  const once = (term: Term) => {
+    const found = known.get(term) ?? over(term)
+    known.set(term, found)
+    return found
+  }
+  return {
+    get sum() {
+      return once(sum)
+    },
+    get absolute() {
+      return once(absolute)
+    },
+    get squares() {
+      return once(squares)
     },
   }
 }
