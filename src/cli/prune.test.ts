@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { copyFile, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { sizeOf } from '../base/index.ts'
+import { float32, sizeOf } from '../base/index.ts'
 import { readModel, writeModel } from '../onnx/file.ts'
 import type { Model } from '../onnx/index.ts'
 import type { GroupReport, Plan } from '../prune/index.ts'
@@ -245,6 +245,25 @@ describe('--verify and verify', () => {
     expect(stdout).toMatch(/verified: masked original and pruned model differ by \S+ at most/)
     expect((await json<Document>(folder, args)).proof?.equal).toBe(true)
     expect((await espalier(folder, ['verify', 'tf-cnn.onnx', 'v.onnx', '--plan', 'v.json'])).code).toBe(0)
+  })
+
+  test('--absorb moves constants into biases, says where it cannot, and is proven by the plan alone', async () => {
+    const net = await readModel(at('lenet-300-100.onnx'))
+    for (const [name, size] of [
+      ['fc1.bias', 300],
+      ['fc2.bias', 100],
+    ] as const)
+      net.graph.initializers.set(name, float32([size], new Float32Array(size).fill(0.5)))
+    await writeModel(at('biased.onnx'), net)
+    const args = ['prune', 'biased.onnx', '--ratio', '0.5', '--absorb', 'exact', '--verify']
+    const { proof, plan } = await json<Document>(folder, [...args, '--out', 'ab.onnx', '--plan', 'ab.json'])
+    expect(proof!.equal).toBe(true)
+    expect(Object.keys(plan.absorbed!.biases).length).toBe(2)
+    expect((await espalier(folder, ['verify', 'biased.onnx', 'ab.onnx', '--plan', 'ab.json'])).code).toBe(0)
+    const padded = await espalier(folder, ['prune', 'tf-cnn.onnx', '--ratio', '0.5', '--absorb', 'exact', '--dry-run'])
+    expect(padded.stdout).toMatch(/not absorbed: conv1.weight \(Conv 'conv2': its padding shows at the border\)/)
+    const twice = await espalier(folder, [...args, '--steps', '2', '--out', 'never.onnx'])
+    expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining('single round')])
   })
 
   test('a pruned file can be pruned and proven again', async () => {

@@ -1,9 +1,9 @@
-import { float32, float32Of, numbersOf, type Tensor } from '../base/index.ts'
+import { float32Of, numbersOf, type Tensor } from '../base/index.ts'
 import { copyModel, floatOf, intOf, intsOf, type Model, type Node, readsOf, stringOf } from '../onnx/index.ts'
 import type { Runtime, Values } from '../runtime/index.ts'
 import { hasFreeBatch, sampleInputs } from './feeds.ts'
 import { weightOf } from './importance/scores.ts'
-import { cutsOf, zeroSlices } from './slice.ts'
+import { cutsOf, shifted, zeroSlices } from './slice.ts'
 import { removedRoots } from './surgery.ts'
 import type { Analysis, Group, Member, Plan, Slices } from './types.ts'
 import { axesByGroup } from './width-cost.ts'
@@ -223,13 +223,6 @@ const shiftOf = (
     return total
   })
 }
-
-/** A bias with something added, rounded once. */
-export const shifted = (bias: Tensor, shift: readonly number[]): Tensor =>
-  float32(
-    bias.dims,
-    float32Of(bias).map((value, i) => value + (shift[i] ?? 0)),
-  )
 
 /**
  * The slices that are zero while units are held at their constants: those of the weights that make them, and all slices of

@@ -1,4 +1,4 @@
-import { byteLengthOf, dataTypes, sizeOf, type Tensor } from '../base/index.ts'
+import { byteLengthOf, dataTypes, float32, float32Of, sizeOf, type Tensor } from '../base/index.ts'
 import { readable } from './readable.ts'
 import type { Slices } from './types.ts'
 
@@ -155,3 +155,10 @@ const writeBits = (bytes: Uint8Array, index: number, bits: number, value: number
   const [at, shift] = [(index * bits) >> 3, (index * bits) & 7]
   bytes[at] = (bytes[at]! & ~(((1 << bits) - 1) << shift)) | (value << shift)
 }
+
+/** A bias with something added, rounded once. */
+export const shifted = (bias: Tensor, shift: readonly number[]): Tensor =>
+  float32(
+    bias.dims,
+    float32Of(bias).map((value, i) => value + (shift[i] ?? 0)),
+  )

@@ -4,7 +4,7 @@ import { operatorOf } from '../operators/index.ts'
 import { contextOf } from './analyze.ts'
 import { Cut, cutInitializers } from './cut.ts'
 import { weightOf } from './importance/scores.ts'
-import { type Cuts, cutsOf, sliceTensor } from './slice.ts'
+import { type Cuts, cutsOf, shifted, sliceTensor } from './slice.ts'
 import type { Analysis, OnPruneEvent, Plan } from './types.ts'
 
 /**
@@ -34,6 +34,11 @@ export const applyPlan = (model: Model, plan: Plan, analysis: Analysis, onEvent:
   for (const node of graph.nodes) node.inputs = node.inputs.map((name) => merged.get(name) ?? name)
   resizeNodes(graph, analysis, cut, opsetOf(pruned))
   fixShapes(graph, cut, analysis)
+  for (const [name, shift] of Object.entries(plan.absorbed?.biases ?? {})) {
+    const bias = graph.initializers.get(name)
+    if (!bias) throw misfit(`it shifts '${name}', which the model does not have`)
+    graph.initializers.set(name, shifted(bias, shift))
+  }
   return pruned
 }
 

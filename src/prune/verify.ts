@@ -1,11 +1,10 @@
 import { EspalierError, messageOf, numbersOf, type Tensor } from '../base/index.ts'
 import { copyModel, liftConstants, type Model } from '../onnx/index.ts'
 import type { Runtime, Session, Values } from '../runtime/index.ts'
-import { shifted } from './absorb.ts'
 import { hasFreeBatch, type SampleOptions, sampleInputs } from './feeds.ts'
 import { isFloating } from './importance/weights.ts'
 import { heldModel, maskModel } from './mask.ts'
-import { cutsOf, sliceTensor } from './slice.ts'
+import { cutsOf, shifted, sliceTensor } from './slice.ts'
 import { runAlike } from './ties.ts'
 import type { OnPruneEvent, Plan } from './types.ts'
 

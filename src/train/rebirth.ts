@@ -2,7 +2,9 @@ import { EspalierError, UsageError } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
 import type { OptimizerState } from '../optim/index.ts'
 import {
+  type Absorption,
   type Analysis,
+  absorbConstants,
   analyzeModel,
   applyPlan,
   composePlans,
@@ -26,6 +28,11 @@ export type RebirthOptions = PruneOptions & {
   readonly soften?: (model: Model, round: SoftRound) => Promise<Trained>
   /** Trains a pruned model at a small rate: its rebirth. Left out, rounds are pruned one after the other. */
   readonly retrain?: (model: Model, round: Round) => Promise<Model | Trained>
+  /**
+   * Lets biases take over the constants of removed units (`absorbConstants`): 'exact' where no padding shows, 'all' there too.
+   * In a single round only: a shift is about the weights it was worked out for.
+   */
+  readonly absorb?: 'exact' | 'all'
   /** Called after every round; `false` ends the run with what the round before left. */
   readonly judge?: (round: Round) => Promise<boolean>
 }
@@ -52,6 +59,8 @@ export type Round = {
   readonly first: Analysis
   /** What the optimizer remembers, cut as its parameters were; where training gave it. */
   readonly optimizer?: OptimizerState
+  /** Groups whose constants no bias could take, where that was asked for. */
+  readonly left?: Absorption['left']
 }
 
 /**
@@ -65,6 +74,11 @@ export const rebirth = async (options: RebirthOptions): Promise<Round> => {
   const { steps = 1, schedule = 'geometric', soften, retrain, judge, target, ratios = {} } = options
   if (!(Number.isInteger(steps) && steps >= 1))
     throw new UsageError(`${steps} rounds make no sense`, { remedy: 'give a whole number of 1 or more' })
+  const { absorb } = options
+  if (absorb && (steps > 1 || soften))
+    throw new UsageError('constants are absorbed in a single round, on the weights as they are', {
+      remedy: 'leave out the further rounds and the training before the cut, or absorbing',
+    })
   const cost = target && !('ratio' in target) ? await costOf(options.model, options) : undefined
   const whole = cost ?? { macs: 0, parameters: 0, bytes: 0 }
   let last: Round | undefined
@@ -83,8 +97,12 @@ export const rebirth = async (options: RebirthOptions): Promise<Round> => {
       before = softened.model
       memory = softened.optimizer
     }
-    const plan = choose(before)
-    const pruned = applyPlan(before, plan, analysis, options.onEvent)
+    const chosen = choose(before)
+    const cut = applyPlan(before, chosen, analysis, options.onEvent)
+    const absorption =
+      absorb &&
+      (await absorbConstants(cut, before, chosen, analysis, { runtime: options.runtime, padded: absorb === 'all' }))
+    const { plan, model: pruned } = absorption ?? { plan: chosen, model: cut }
     const optimizer = memory && carriedState(memory, plan)
     const done: Round = {
       round,
@@ -96,6 +114,7 @@ export const rebirth = async (options: RebirthOptions): Promise<Round> => {
       analysis,
       first: last?.first ?? analysis,
       ...(optimizer && { optimizer }),
+      ...(absorption && { left: absorption.left }),
     }
     const next = retrain ? after(done, await retrain(pruned, done)) : done
     if (judge && !(await judge(next))) {

@@ -18,7 +18,7 @@ import { loadModelFile } from '../models.ts'
 import { checkDistinct, checkWritable } from '../outputs.ts'
 import { type PruneValues, planOptionsFrom, pruneOptions } from '../prune/flags.ts'
 import { roundsOf, splitsFor } from '../prune/rounds.ts'
-import { costTable, groupTable, outcomeOf, outcomeText, sayFrozen } from '../prune/show.ts'
+import { costTable, groupTable, outcomeOf, outcomeText, sayAbsorbed, sayFrozen } from '../prune/show.ts'
 
 export const prune = command({
   name: 'prune',
@@ -61,6 +61,7 @@ export const prune = command({
       console.say()
       console.say(outcomeText(target, options))
     }
+    if (values.absorb) sayAbsorbed(plan, result.left ?? [], console)
     const proof = values.verify ? await proofOf(model, plan, analysis, console) : undefined
     const document = {
       plan,
@@ -68,6 +69,7 @@ export const prune = command({
       after,
       groups,
       ...(target && { target }),
+      ...(result.left && { notAbsorbed: result.left }),
       ...(result.judged.length > 0 && { rounds: result.judged }),
       ...(proof && { proof }),
     }

@@ -48,6 +48,11 @@ export const pruneOptions = {
   keep: { kind: 'list', value: 'PATTERN', help: 'layers that stay whole; what feeds them may still shrink' },
   'keep-inputs': { kind: 'flag', help: 'what feeds the layers of --keep stays whole too' },
   approximate: { kind: 'flag', help: 'also where removing is not quite masking (LayerNorm)' },
+  absorb: {
+    kind: 'choice',
+    among: ['exact', 'all'],
+    help: 'biases take over what removed kernels say at zero weights, exactly where no padding shows, or all',
+  },
   plan: { kind: 'text', value: 'FILE', help: 'writes which units went' },
   verify: { kind: 'flag', help: 'proves that masked original and pruned model give the same' },
   'dry-run': { kind: 'flag', help: 'says what would go, without retraining, and writes nothing' },

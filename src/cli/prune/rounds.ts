@@ -32,7 +32,9 @@ export type Judged = {
   readonly passes: boolean
 }
 
-export type Result = Pick<Round, 'model' | 'whole' | 'first' | 'round'> & { readonly judged: readonly Judged[] }
+export type Result = Pick<Round, 'model' | 'whole' | 'first' | 'round' | 'left'> & {
+  readonly judged: readonly Judged[]
+}
 
 /** Retraining is judged on samples set aside from the training ones: test samples are for the end. */
 export const splitsFor = async (model: Model, spec: string, seed: number): Promise<Splits> => {
@@ -54,6 +56,7 @@ export const roundsOf = async (model: Model, work: Work): Promise<Result> => {
     model,
     steps,
     schedule: scheduleOf(values['prune-schedule']),
+    ...(values.absorb !== undefined && { absorb: values.absorb === 'all' ? 'all' : 'exact' }),
     ...(work.soft > 0 && { soften: (before: Model, round: SoftRound) => soften(before, round, work) }),
     ...(work.retrain > 0 && {
       retrain: (pruned: Model, round: Round) =>
@@ -88,6 +91,7 @@ const judge = async ({ model, round }: Round, { data, values }: Work): Promise<J
 const byTheClock = async (model: Model, work: Work, latency: number): Promise<Result> => {
   const { options, values, console } = work
   if (values.steps > 1) throw new UsageError('--latency prunes in one round', { remedy: 'leave --steps away' })
+  if (values.absorb) throw new UsageError('--latency goes without --absorb', { remedy: 'give another target' })
   if (work.soft > 0) throw new UsageError('--latency goes without --soft', { remedy: 'give another target' })
   const first = await analyzeModel(model, { runtime: nodeRuntime })
   const { plan, milliseconds } = await planForLatency(model, first, options, { runtime: nodeRuntime, latency })

@@ -1,4 +1,4 @@
-import type { Cost, Frozen, GroupReport, PlanOptions } from '../../prune/index.ts'
+import type { Absorption, Cost, Frozen, GroupReport, Plan, PlanOptions } from '../../prune/index.ts'
 import { byteText, type Console, grouped, percent, table } from '../console.ts'
 
 /** Every group with what the plan does to it. */
@@ -96,4 +96,14 @@ export const outcomeText = ({ quantity, goal, reached }: Outcome, options: PlanO
     'whole units of narrow layers',
   ]
   return `${near} (${percent(share, 1)})${off ? `; nearer is kept from it by ${reasons.join(', ')}` : ''}`
+}
+
+/** What biases took over, and which groups' constants nobody takes. */
+export const sayAbsorbed = ({ absorbed }: Plan, left: Absorption['left'], console: Console): void => {
+  console.say()
+  if (absorbed)
+    console.say(
+      `absorbed${absorbed.exact ? '' : ' (near, not exactly: padding shows)'}: constants of ${absorbed.groups.join(', ')} into ${Object.keys(absorbed.biases).join(', ')}`,
+    )
+  for (const { group, reason } of left) console.say(`not absorbed: ${group} (${reason})`)
 }
