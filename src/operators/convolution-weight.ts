@@ -79,12 +79,6 @@ export const weightByProducts = (g: GradientContext, c: Convolution, x: string, 
   return movable && fewer ? byShiftingBoth(g, c, x, dy) : byShiftingInput(g, c, x, dy)
 }
 
-/** Values as [channels, other axes…, N, last axis]: moving along the other axes then copies long runs. */
-const channelsFirst = (g: GradientContext, c: Convolution, value: string): string => {
-  const last = c.x.length - 1
-  return transpose(g, value, [1, ...range(2, last), 0, last])
-}
-
 /**
  * A tap (a, b) of the kernel, b along the last axis, moves x by b and, what comes to the same in the sum, ∂L/∂y by −a:
  *   ∂L/∂w[o,c,a,b] = Σ_{h,w} ∂L/∂y[o, h + pad − a·d, w] · x[c, h, w·s + b·d − pad],
@@ -100,15 +94,16 @@ const byShiftingBoth = (g: GradientContext, c: Convolution, x: string, dy: strin
   const moved = (value: string, offset: readonly number[]) => {
     const before = offset.map((k, i) => k * dilations[i]! - begin[i]!)
     const after = before.map((n, i) => grid[i]! - c.y[i + 2]! - n)
-    return padZeros(g, value, [0, ...before, 0, 0], [0, ...after, 0, 0])
+    return padZeros(g, value, [0, 0, ...before, 0], [0, 0, ...after, 0])
   }
-  const rows = channelsFirst(g, c, dy)
+  const swapped = (value: string) => transpose(g, value, [1, 0, ...range(2, c.x.length)])
+  const rows = swapped(dy)
   const left = concat(
     g,
     offsetsOf(outer).map((offset) => moved(rows, offset)),
     0,
   )
-  const right = concat(g, tapsAlongLast(g, c, channelsFirst(g, c, x)), 0)
+  const right = concat(g, tapsAlongLast(g, c, swapped(x)), 0)
 
   const points = sizeOf(grid) * c.x[0]! * c.y.at(-1)!
   const [heights, width] = [sizeOf(outer), kernel.at(-1)!]
@@ -119,6 +114,12 @@ const byShiftingBoth = (g: GradientContext, c: Convolution, x: string, dy: strin
   )
   const taps = reshape(g, found, [heights, outputs, width, channels])
   return reshape(g, transpose(g, taps, [1, 3, 0, 2]), [outputs, channels, ...kernel])
+}
+
+/** Values as [channels, other axes…, N, last axis]: moving along the other axes then copies long runs. */
+const channelsFirst = (g: GradientContext, c: Convolution, value: string): string => {
+  const last = c.x.length - 1
+  return transpose(g, value, [1, ...range(2, last), 0, last])
 }
 
 /**
