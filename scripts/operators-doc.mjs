@@ -1,27 +1,58 @@
-// Writes docs/operators.md from the operators' table: `npm run build && node scripts/operators-doc.mjs`.
+// Writes docs/operators.md from the operators' table: `npm run build && node scripts/operators-doc.mjs [DIST]`.
 import { writeFileSync } from 'node:fs'
-import { free, operators, stops, unknown } from '../dist/operators/index.js'
+import { pathToFileURL } from 'node:url'
 
-const rows = Object.entries(operators).sort(([a], [b]) => (a < b ? -1 : 1))
-const differentiable = rows.filter(([, { gradient }]) => gradient !== stops && gradient !== unknown)
-const said = (gradient) => (gradient === stops || gradient === unknown ? gradient : 'yes')
-const line = ([name, { gradient, macs, resize }]) =>
-  `| ${name} | ${said(gradient)} | yes${resize ? ', rewritten when cut' : ''} | ${macs === free ? '–' : 'counted'} |`
+const dist = process.argv[2] ? pathToFileURL(`${process.argv[2]}/`) : new URL('../dist/', import.meta.url)
+const { free, lowerings, operators, stops, unknown, withoutRow } = await import(
+  new URL('operators/index.js', dist).href
+)
+
+const states = new Map([
+  [stops, 'none: its outputs do not vary smoothly'],
+  [unknown, 'missing'],
+])
+const ofRow = ([name, { gradient, macs, resize }]) => [
+  name,
+  states.get(gradient) ?? 'yes',
+  resize ? 'yes, rewritten when cut' : 'yes',
+  macs === free ? '–' : 'counted',
+]
+const plain = (names) => Object.keys(names).map((name) => [name, 'yes, by its plain form', 'frozen', '–'])
+const rest = Object.entries(withoutRow).map(([name, reason]) => [name, reason, 'frozen', '–'])
+const byName = ([a], [b]) => (a < b ? -1 : 1)
+const table = (rows) =>
+  rows
+    .sort(byName)
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n')
+
+const rows = Object.entries(operators).map(ofRow)
+const own = [...rows, ...plain(lowerings['']), ...rest]
+const yes = own.filter(([, gradient]) => gradient.startsWith('yes')).length
+const head = '| operator | gradient | axes | MACs |\n|---|---|---|---|'
 
 writeFileSync(
   new URL('../docs/operators.md', import.meta.url),
   `# Operators
 
-${rows.length} operators of ONNX's own domain have a row in the table; ${differentiable.length} of them pass gradients on. *stops* marks those
-whose outputs do not vary smoothly with any input (comparisons, indices, shapes, rounding): no gradient goes through them, and
-none is needed. *unknown* marks one whose gradient is missing. On the way from a trainable weight to the loss such an operator,
-or one without a row, is an error that names the node before any step runs; elsewhere it is no obstacle. The axes of an operator
-without a row are frozen for pruning.
+All of ONNX's own operators up to opset 21, and a few newer ones: ${rows.length} of them have a row in the table, and ${yes} pass
+gradients on. No gradient goes through those whose outputs do not vary smoothly with any input (comparisons, indices, shapes,
+rounding), and none is needed. On the way from a trainable weight to the loss, an operator that should have a gradient and has
+none is an error that names node and operator before any step runs; elsewhere it is no obstacle. The axes of an operator without
+a row are frozen for pruning.
 
-Made by \`npm run build && node scripts/operators-doc.mjs\`.
+Made by \`npm run build && node scripts/operators-doc.mjs\`. Every gradient is held against finite differences
+(\`src/operators/cases\`), and so are those of ONNX's own test models (\`src/autodiff/testdata.test.ts\`).
 
-| operator | gradient | axes | MACs |
-|---|---|---|---|
-${rows.map(line).join('\n')}
+${head}
+${table(own)}
+
+## Fused operators
+
+Of the domain \`com.microsoft\`, as ONNX Runtime's optimizer and exporters write them. Attention with a cache of past words is
+refused. \`Gradient\` of ONNX's \`ai.onnx.preview.training\` is written in plain operators too.
+
+${head}
+${table(plain(lowerings['com.microsoft']))}
 `,
 )

@@ -29,6 +29,7 @@ import type { Operator } from './types.ts'
 import { functions } from './unary.ts'
 import { unpool } from './unpool.ts'
 
+export { withoutRow } from './catalogue.ts'
 export { loweringOf, lowerings } from './fused/index.ts'
 export * from './signs.ts'
 export * from './types.ts'

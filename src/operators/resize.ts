@@ -99,6 +99,14 @@ const resizeGradient: GradientRule = (g) => {
   if (policy !== 'stretch' && hasInput(g.node, 3))
     throw unsupported(g.node, `keep_aspect_ratio_policy '${policy}' has no gradient`, 'give scales instead of sizes')
   const moved = resamplingsOf(g).filter((one) => !passes(one))
+  // Such an axis still has its positions moved, but the engine copies whatever it is asked to give the same shape.
+  const still = moved.find(({ from, to }) => from === to)
+  if (still && !isCrop(g) && moved.some(({ from, to }) => from !== to))
+    throw unsupported(
+      g.node,
+      `a scale of ${still.scale} that leaves axis ${still.axis} as long as it was has no gradient`,
+      'give sizes instead of scales',
+    )
   let grad = dy
   const dims = [...g.dims(outputOf(g.node, 0))]
   if (moved.every((one) => repeats(g, one))) {

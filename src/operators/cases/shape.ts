@@ -157,6 +157,7 @@ export const indexingCases: readonly OperatorCase[] = [
     { X: [2, 4], indices: int64([2, 2], [0, 3, -2, 1]), U: [2, 2] },
     { attributes: { axis: 1 } },
   ),
+  line('Scatter', 'opset 9', { X: [3, 3], indices: int64([2, 3], [0, 2, 1, 1, 0, 2]), U: [2, 3] }, { opset: 9 }),
   ...reductions('ScatterElements', { X: ladder(3, 3), indices: elements, U: offset(2, 3) }),
   line('ScatterND', 'elements', { X: [3, 4], indices: int64([2, 2], [0, 1, 2, 3]), U: [2] }),
   line('ScatterND', 'slices', { X: [3, 2], indices: int64([2, 1], [2, 0]), U: [2, 2] }),
