@@ -17,7 +17,7 @@ export const showTraining = (console: Console, label = 'training') => {
         break
       case 'evaluation':
         console.say(
-          `Epoch: ${event.epoch} | step ${event.step} | train loss: ${event.trainLoss.toFixed(4)} | test accuracy: ${percent(event.accuracy)}`,
+          `Epoch: ${event.epoch} | step ${event.step} | train loss: ${event.trainLoss.toFixed(4)} | test accuracy: ${percent(event.accuracy)}${event.meanIoU === undefined ? '' : ` | mean IoU: ${percent(event.meanIoU)}`}`,
         )
         break
       case 'skipped':

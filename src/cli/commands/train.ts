@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { separateMerged } from '../../autodiff/index.ts'
 import { writeFileAtomic } from '../../base/files.ts'
 import { EspalierError, UsageError } from '../../base/index.ts'
 import { preprocessingText, withPreprocessing } from '../../data/index.ts'
@@ -106,7 +107,8 @@ export const train = command({
     if (!out && !values['find-lr'])
       throw new UsageError('--out is missing', { remedy: 'name a folder for what the run writes' })
     if (out) await checkFolder(out)
-    const { model: given, source } = await loadModel(name, seed)
+    const { model: loaded, source } = await loadModel(name, seed)
+    const given = separateMerged(loaded)
     const teacher = values.teacher ? (await loadModelFile(values.teacher)).model : undefined
     const asksHead = values['new-head'] || values.classes !== undefined
     const request = { seed, values, classes: values.classes, ignore: values['ignore-index'], renamed: asksHead }

@@ -1,0 +1,249 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { encode } from 'fast-png'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { float32, float32Of, random } from '../base/index.ts'
+import { statedClasses, statedPreprocessing } from '../data/index.ts'
+import { readModel, writeModel } from '../onnx/file.ts'
+import { GraphBuilder, type Model, makeGraph, makeModel } from '../onnx/index.ts'
+import { digits } from '../train/testing/samples.ts'
+import { espalier, json, temporary } from './testing/cli.ts'
+
+let folder: string
+const at = (...names: string[]) => join(folder, ...names)
+
+/** Convolutions without fixed sides; `body` makes the scores. */
+const pictureNet = (channels: number, body: (b: GraphBuilder, features: string) => string): Model => {
+  const dice = random(1)
+  const graph = makeGraph('net')
+  graph.inputs.push({ name: 'image', type: 'float32', dims: ['N', channels, 'H', 'W'] })
+  const b = new GraphBuilder(graph)
+  const dims = [6, channels, 3, 3]
+  b.initializer(
+    'conv.weight',
+    float32(
+      dims,
+      Float32Array.from({ length: 54 * channels }, () => 0.2 * dice.normal()),
+    ),
+  )
+  const features = b.op('Relu', [b.op('Conv', ['image', 'conv.weight'], { pads: [1, 1, 1, 1] })])
+  graph.outputs.push({ name: body(b, features), type: 'float32' })
+  return makeModel(graph)
+}
+
+const weight = (b: GraphBuilder, name: string, dims: readonly number[]) => {
+  const dice = random(dims.length)
+  const size = dims.reduce((a, c) => a * c, 1)
+  return b.initializer(
+    name,
+    float32(
+      dims,
+      Float32Array.from({ length: size }, () => 0.3 * dice.normal()),
+    ),
+  )
+}
+
+/** Five classes behind a Softmax, whatever the size of the picture. */
+const classifier = (channels = 3): Model =>
+  pictureNet(channels, (b, features) => {
+    const pooled = b.op('Flatten', [b.op('GlobalAveragePool', [features])])
+    const scores = b.op('Gemm', [pooled, weight(b, 'fc.weight', [5, 6]), weight(b, 'fc.bias', [5])], { transB: 1 })
+    return b.op('Softmax', [scores], { axis: 1 })
+  })
+
+const colours = { blue: [30, 40, 220], green: [30, 200, 40], red: [220, 30, 30] }
+
+beforeAll(async () => {
+  folder = await temporary()
+  await writeModel(at('net.onnx'), classifier())
+  await writeModel(
+    at('pixels.onnx'),
+    pictureNet(1, (b, x) => b.op('Conv', [x, weight(b, 'head.weight', [2, 6, 1, 1])])),
+  )
+  const dice = random(7)
+  for (const [name, rgb] of Object.entries(colours)) {
+    await mkdir(at('colours', name), { recursive: true })
+    for (let i = 0; i < 10; i++) {
+      const [width, height] = [8 + 4 * (i % 2), 8]
+      const data = Uint8Array.from({ length: width * height * 3 }, (_, k) => rgb[k % 3]! + dice.below(30))
+      await writeFile(at('colours', name, `${i}.png`), encode({ width, height, channels: 3, data }))
+    }
+  }
+  const { inputs } = await digits(20)
+  for (const part of ['images', 'masks']) await mkdir(at('strokes', part), { recursive: true })
+  for (let i = 0; i < 20; i++) {
+    const data = Uint8Array.from(inputs.subarray(i * 784, (i + 1) * 784))
+    const mask = data.map((value) => (value > 127 ? 1 : value > 60 ? 255 : 0))
+    await writeFile(at('strokes/images', `${i}.png`), encode({ width: 28, height: 28, channels: 1, data }))
+    await writeFile(at('strokes/masks', `${i}.png`), encode({ width: 28, height: 28, channels: 1, data: mask }))
+  }
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+type Run = {
+  accuracy: number
+  loss: number
+  classes: string[]
+  preprocessing: object
+  trained: string[]
+  leftOut: { name: string; reason: string }[]
+}
+
+const base = ['--data', 'images:colours', '--size', '8', '--batch', '8', '--optimizer', 'adamw', '--threads', '1']
+const fine = [...base, '--new-head', '--lr', '0.05']
+
+describe('fine-tuning on a folder of pictures', () => {
+  test('a new head, trained on scores before the Softmax; what was done is in the file, and compare does the same', async () => {
+    const { code, stdout, stderr } = await espalier(folder, [
+      ...[
+        'train',
+        'net.onnx',
+        ...fine,
+        '--epochs',
+        '12',
+        '--mean',
+        '0.5',
+        '--std',
+        '0.25',
+        '--crop',
+        '0.75',
+        '--out',
+        'run',
+      ],
+    ])
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toContain('training 3 tensors of net.onnx')
+    expect(stdout).toContain('5 → 3 classes, fc.weight and fc.bias drawn anew')
+    expect(stdout).toContain('8 × 8 (cover, the middle 75 %), RGB, channels first, (value / 255 − 0.5) / 0.25')
+    const run: Run = JSON.parse(await readFile(at('run/run.json'), 'utf8'))
+    expect(run.accuracy).toBe(1)
+    expect(run.classes).toEqual(['blue', 'green', 'red'])
+    const model = await readModel(at('run/model.onnx'))
+    expect(statedPreprocessing(model)).toEqual(run.preprocessing)
+    expect(statedClasses(model)).toEqual(run.classes)
+    const { stages } = await json<{ stages: { accuracy: number; loss: number }[] }>(folder, [
+      ...['compare', 'run/model.onnx', 'run/model.onnx', '--data', 'images:colours'],
+    ])
+    expect(stages.map(({ accuracy }) => accuracy)).toEqual([1, 1])
+    expect(stages[0]!.loss).toBeLessThan(0.5)
+    // Trained on, it goes by what its file states.
+    const again = await json<Run>(folder, ['train', 'run/model.onnx', '--data', 'images:colours', '--out', 'again'])
+    expect(again.preprocessing).toEqual(run.preprocessing)
+  })
+
+  test('layers stay as asked, and the reason is told', async () => {
+    const run = await json<Run>(folder, ['train', 'net.onnx', ...fine, '--freeze', 'conv', '--out', 'frozen'])
+    expect(run.trained).toEqual(['fc.weight', 'fc.bias'])
+    expect(run.leftOut).toEqual([{ name: 'conv.weight', reason: 'frozen by --freeze' }])
+    const bytes = async (path: string) => (await readModel(at(path))).graph.initializers.get('conv.weight')!.bytes
+    expect(Buffer.compare(await bytes('frozen/model.onnx'), await bytes('net.onnx'))).toBe(0)
+  })
+
+  test('gathered gradients are those of the larger batch', async () => {
+    const weights = async (out: string, ...more: string[]) => {
+      await json(folder, ['train', 'net.onnx', ...fine, '--optimizer', 'sgd', '--out', out, ...more])
+      return float32Of((await readModel(at(out, 'model.onnx'))).graph.initializers.get('conv.weight')!)
+    }
+    const whole = await weights('whole', '--batch', '12')
+    const parts = await weights('parts', '--batch', '4', '--accumulate', '3')
+    expect(Math.max(...whole.map((value, i) => Math.abs(value - parts[i]!)))).toBeLessThan(1e-6)
+    const apart = await weights('apart', '--batch', '4')
+    expect(Math.max(...whole.map((value, i) => Math.abs(value - apart[i]!)))).toBeGreaterThan(1e-4)
+    const anew = await weights('anew', '--batch', '12', '--recompute')
+    expect(Math.max(...whole.map((value, i) => Math.abs(value - anew[i]!)))).toBeLessThan(1e-6)
+  })
+
+  test('pictures keep their sizes', async () => {
+    const args = ['train', 'net.onnx', ...fine, '--size', 'vary', '--epochs', '12', '--out', 'varied']
+    const run = await json<Run>(folder, args)
+    expect(run.accuracy).toBe(1)
+    expect(run.preprocessing).toMatchObject({ multiple: 1 })
+  })
+
+  test.each([
+    [['--loss', 'bce', '--class-weights', 'balanced']],
+    [['--loss', 'mse']],
+    [['--loss', 'huber', '--delta', '0.5', '--bn', 'frozen']],
+    [['--label-smoothing', '0.1', '--class-weights', '1,2,0.5', '--clip-norm', '1']],
+    [['--clip-value', '0.1', '--clip-adaptive', '0.05']],
+    [['--teacher', 'frozen/model.onnx', '--temperature', '2', '--teacher-share', '0.5']],
+    [['--teacher', 'frozen/model.onnx', '--loss', 'kl']],
+  ])('with %j', async (more) => {
+    const run = await json<Run>(folder, ['train', 'net.onnx', ...fine, ...more, '--out', 'more'])
+    expect(Number.isFinite(run.loss)).toBe(true)
+  })
+})
+
+test('a class for each pixel: accuracy and mean IoU, what is ignored does not count', async () => {
+  const args = [
+    'train',
+    'pixels.onnx',
+    '--data',
+    'images:strokes',
+    '--ignore-index',
+    '255',
+    '--batch',
+    '4',
+    '--epochs',
+    '8',
+  ]
+  const { code, stdout, stderr } = await espalier(folder, [
+    ...[...args, '--optimizer', 'adamw', '--lr', '0.02', '--threads', '1', '--out', 'strokes-run'],
+  ])
+  expect([code, stderr]).toEqual([0, ''])
+  const [, accuracy, iou] = /step 32 .* test accuracy: ([\d.]+) % \| mean IoU: ([\d.]+) %/.exec(stdout) ?? []
+  expect(Number(accuracy)).toBeGreaterThan(97)
+  expect(Number(iou)).toBeGreaterThan(85)
+})
+
+describe('what cannot be done is said before anything runs', () => {
+  test.each<[string, readonly string[], readonly string[]]>([
+    ['another number of classes', base, ['3 classes', 'tells 5 apart', '--new-head']],
+    ['fewer classes than the data has', [...fine, '--classes', '2'], ['3 folders of classes', 'more than 2']],
+    ['weights for other classes', [...fine, '--class-weights', '1,2'], ['2 class weights for 3 classes']],
+    ['a file of weights that is not there', [...fine, '--class-weights', 'none.txt'], ['none.txt']],
+    [
+      'a loss with another’s option',
+      [...fine, '--loss', 'mse', '--label-smoothing', '0.1'],
+      ['mse', 'label smoothing'],
+    ],
+    ['a teacher’s loss without one', [...fine, '--loss', 'kl'], ['--loss kl needs --teacher']],
+    ['a loss the graph does not make', [...fine, '--loss', 'output:cost'], ["no value 'cost'"]],
+    ['grey pictures for a colour network', [...fine, '--channels', 'grey'], ['3 channels, not 1', '--channels rgb']],
+    [
+      'pictures of several sizes',
+      ['--data', 'images:colours', '--new-head'],
+      ['12 × 8 where others are 8 × 8', '--size'],
+    ],
+    ['a size that is none', [...fine, '--size', 'big'], ['--size big', 'vary']],
+    ['a mean that is none', [...fine, '--mean', 'a,b'], ['--mean a,b']],
+    ['a mean for other channels', [...fine, '--mean', '1,2'], ['mean has 2 numbers for 3 channels']],
+  ])('%s', async (_, args, texts) => {
+    const { code, stderr } = await espalier(folder, ['train', 'net.onnx', ...args, '--out', 'refused'])
+    expect(code, stderr).not.toBe(0)
+    for (const text of texts) expect(stderr).toContain(text)
+    expect(stderr.trim().split('\n')).toHaveLength(1)
+  })
+
+  test('an unreadable picture is named; an unmarked label of a mask too', async () => {
+    await mkdir(at('bad/a'), { recursive: true })
+    await mkdir(at('bad/b'), { recursive: true })
+    for (const name of ['a/1.png', 'b/1.png', 'b/2.png'])
+      await writeFile(at('bad', name), await readFile(at('colours/red/0.png')))
+    await writeFile(at('bad/a/2.png'), 'no picture')
+    const { stderr } = await espalier(folder, ['train', 'net.onnx', '--data', 'images:bad', '--new-head', '--out', 'x'])
+    expect(stderr).toContain('bad/a/2.png')
+    const masks = await espalier(folder, [
+      'train',
+      'pixels.onnx',
+      '--data',
+      'images:strokes',
+      '--classes',
+      '2',
+      '--out',
+      'x',
+    ])
+    expect(masks.stderr).toContain('255')
+    expect(masks.stderr).toContain('--ignore-index')
+  })
+})
