@@ -202,8 +202,16 @@ describe('presets by name', () => {
   test('the modern Ranger is its parts, each of which can be left out', () => {
     const names = (o: Parameters<typeof modernRanger>[0]) => modernRanger(o).links.map(({ name }) => name)
     const [hold, mask] = ['cautious-hold', 'cautious']
-    expect(names({})).toEqual([hold, 'centralize', 'momentum', 'orthogonalize', 'radam', mask, 'decay', 'lookahead'])
-    expect(names({ gc: false, cautious: false })).toEqual(['momentum', 'orthogonalize', 'radam', 'decay', 'lookahead'])
+    const turn = ['momentum', 'orthogonalize']
+    expect(names({})).toEqual([hold, 'centralize', 'radam', mask, 'decay', 'lookahead'])
+    expect(names({ gc: false, cautious: false })).toEqual(['radam', 'decay', 'lookahead'])
+    expect(names({ matrices: 'orthogonal', cautious: false })).toEqual([
+      'centralize',
+      ...turn,
+      'radam',
+      'decay',
+      'lookahead',
+    ])
     const slots = (o: Parameters<typeof modernRanger>[0]) =>
       [
         ...modernRanger(o)
@@ -211,8 +219,8 @@ describe('presets by name', () => {
           .links.find(({ key }) => key === 'radam')!
           .slots.keys(),
       ].sort()
-    expect(slots({})).toEqual(['embedding', 'fc.bias'])
-    expect(slots({ matrices: 'adaptive' })).toHaveLength(6)
+    expect(slots({})).toHaveLength(6)
+    expect(slots({ matrices: 'orthogonal' })).toEqual(['embedding', 'fc.bias'])
   })
   test('ranger21 is its seven parts', () => {
     expect(ranger21().links.map(({ name }) => name)).toEqual([

@@ -159,7 +159,7 @@ export const optimizers: Readonly<Record<string, Preset>> = named({
       ...radam,
       ...slow,
       convOnly: flag,
-      matrices: oneOf('orthogonal', 'adaptive'),
+      matrices: oneOf('adaptive', 'orthogonal'),
       gc: flag,
       cautious: flag,
     },

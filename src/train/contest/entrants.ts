@@ -67,10 +67,7 @@ const readOption = (option: string, text: string): [string, string] => {
   return [key, value]
 }
 
-/**
- * Those that a new optimizer must be measured against, and the Rangers. Decay is each one's usual. Modern Ranger takes part
- * without its orthogonalised momentum, whose price for a dense layer is hundreds of such networks' steps.
- */
+/** Those that a new optimizer must be measured against, and the Rangers. Decay is each one's usual. */
 export const standardField: readonly string[] = [
   'nesterov:weightDecay=5e-4',
   'adamw',
@@ -79,7 +76,7 @@ export const standardField: readonly string[] = [
   'ranger',
   'ranger21',
   'lion',
-  'modern-ranger:matrices=adaptive',
+  'modern-ranger',
 ]
 
 /** A part put in or left out: `variant` differs from `base` by it alone. */
@@ -109,7 +106,7 @@ export const ablations: readonly Ablation[] = [
     { what: 'without Lookahead', option: 'k=1:alpha=1' },
   ].map(({ what, option }) => ({
     what: `Modern Ranger ${what}`,
-    base: 'modern-ranger:matrices=adaptive',
-    variant: `modern-ranger:matrices=adaptive:${option}`,
+    base: 'modern-ranger',
+    variant: `modern-ranger:${option}`,
   })),
 ]
