@@ -15,7 +15,7 @@ export const contestText = (
   times: readonly StepTimes[],
 ): string =>
   [
-    ...arenas.flatMap((arena) => [`${arena.data}, ${arena.network}`, plain(arenaRows(arena)), '']),
+    ...arenas.flatMap((arena) => [titleOf(arena), plain(arenaRows(arena)), '']),
     ...(arenas.length > 1 ? ['all together', plain(overallRows(arenas)), ''] : []),
     ...(parts.length > 0 ? ['parts, in points of accuracy ± standard error', plain(partRows(parts)), ''] : []),
     'processor milliseconds of a step',
@@ -31,7 +31,7 @@ export const contestPage = (
   `${[
     ...(arenas.length > 1 ? ['### All together', markdown(overallRows(arenas))] : []),
     ...arenas.flatMap((arena) => [
-      `### ${arena.data}, ${arena.network}`,
+      `### ${titleOf(arena)}`,
       markdown(arenaRows(arena)),
       `![Accuracy by step on ${arena.data}, ${arena.network}](curves-${arena.data}-${arena.network}.svg)`,
     ]),
@@ -52,6 +52,8 @@ export const arenaCurves = ({ data, network, standings }: ArenaSummary): string 
     curves: shown.map(({ optimizer, curve }) => ({ name: optimizer, points: curve })),
   })
 }
+
+const titleOf = ({ data, network, steps }: ArenaSummary): string => `${data}, ${network}, ${steps} steps`
 
 const plain = ({ header, rows }: Rows): string => table(header, rows)
 

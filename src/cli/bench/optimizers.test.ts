@@ -61,7 +61,7 @@ test('optimizers compete; the same command again only reads what was found', asy
 test('the table is printed and written, with the curves', async () => {
   const { code, stdout } = await espalier(folder, command)
   expect(code).toBe(0)
-  expect(stdout).toMatch(/^data, lenet-300-100\noptimizer +schedule +rate +test accuracy/)
+  expect(stdout).toMatch(/^data, lenet-300-100, 3 steps\noptimizer +schedule +rate +test accuracy/)
   expect(stdout).toMatch(/\nranger +constant +0\.0032\*? +\d+\.\d+ % ± \d/)
   expect(stdout).toContain('processor milliseconds of a step')
   const page = await readFile(join(folder, 'out', 'results.md'), 'utf8')

@@ -57,6 +57,11 @@ const results = [
 
 const [arena] = summarise(results)
 
+test('an arena says how long its runs were', () => {
+  // Twice 100 samples, ten at a time.
+  expect(arena).toMatchObject({ data: 'digits', network: 'net', steps: 20 })
+})
+
 test('the setting chosen is the best on validation, and its runs alone count', () => {
   expect(arena!.standings.map(({ optimizer, rate, atEdge }) => [optimizer, rate, atEdge])).toEqual([
     ['a', 0.3, false],

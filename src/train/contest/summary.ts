@@ -26,6 +26,8 @@ export type Standing = {
 export type ArenaSummary = {
   readonly data: string
   readonly network: string
+  /** Of each run. */
+  readonly steps: number
   /** A point below where the median optimizer's curve ends: what a run's curve must reach to count as there. */
   readonly target: number
   readonly standings: readonly Standing[]
@@ -60,7 +62,7 @@ export const summarise = (results: readonly TrialResult[]): ArenaSummary[] =>
       }
     })
     const { data, network } = first.best
-    return [{ data, network, target, standings: standings.sort((a, b) => b.mean - a.mean) }]
+    return [{ data, network, steps: stepsOf(first.best), target, standings: standings.sort((a, b) => b.mean - a.mean) }]
   })
 
 /** A variant against its base, in one arena: what leaving the part out, or putting it in, did. */
