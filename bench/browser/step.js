@@ -7,8 +7,8 @@ import { openEngine } from 'espalier/train'
 export const batchOf = (name) => (name === 'seed-cnn' || name === 'tf-cnn' ? 50 : 32)
 
 /**
- * A training step made ready: forward, backward and Ranger's update of a named network on one thread.
- * @returns milliseconds of `count` steps in a row, each time it is called
+ * A training step made ready: forward, backward and Ranger's update of a named network on one thread. `run` does so many
+ * in a row.
  */
 export const stepOf = async (name, runtime, threads = 1) => {
   const network = networkNamed(name)
@@ -24,14 +24,10 @@ export const stepOf = async (name, runtime, threads = 1) => {
     parameters.map((p) => ({ ...p, values: engine.weights.get(p.name) })),
   )
   const run = async (count) => {
-    const times = []
     for (let i = 0; i < count; i++) {
-      const start = performance.now()
       await engine.step(example)
       optimizer.step(engine.gradients, { consume: true })
-      times.push(performance.now() - start)
     }
-    return times
   }
   return { run, close: () => engine.close() }
 }

@@ -8,9 +8,12 @@ addEventListener('message', async ({ data: { open, count, ...settings } }) => {
     if (open) {
       await step?.close()
       step = await stepOf(open, webRuntimeOf(settings), settings.threads)
-      postMessage([])
-    } else postMessage(await step.run(count))
+      postMessage({})
+    } else {
+      await step.run(count)
+      postMessage({})
+    }
   } catch (error) {
-    postMessage(error.stack ?? error.message)
+    postMessage({ error: error.stack ?? error.message })
   }
 })
