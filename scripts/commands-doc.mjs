@@ -78,7 +78,7 @@ const parts = [
   {
     title: 'bench',
     words: 'A training step beside the forward pass alone; time and memory of pruning.',
-    lines: ['bench train --network lenet-300-100 --steps 20', 'bench prune --network lenet-5'],
+    lines: ['bench train --network seed-cnn --steps 40', 'bench prune --network lenet-5'],
   },
   ...(recorded
     ? [
