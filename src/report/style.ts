@@ -131,7 +131,7 @@ ${[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((k) => `.k${k} { --c: var(--k${k}); }`).joi
   main, header, footer { padding: 0 16px; } header { padding-top: 36px; } footer { padding: 20px 16px 36px; }
   section { margin-top: 56px; } h2 { font-size: 23px; }
   .cards { grid-template-columns: 1fr 1fr; gap: 10px; } .cards li { padding: 12px 13px; } .cards .big { font-size: 23px; }
-  figure { padding: 12px 10px 8px; } svg.chart { font-size: 15px; } .map g text { font-size: 14px; } .network .name, .network .widths { font-size: 18px; } .network .kind { font-size: 15px; }
+  figure { padding: 12px 10px 8px; } svg.chart { font-size: 15px; } .map g text { font-size: 14px; } .network .kind { font-size: 13.5px; }
   dl { grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); }
   th, td { padding: 9px 11px; }
 }

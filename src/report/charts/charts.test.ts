@@ -184,3 +184,14 @@ test('marks close to each other stand on different rows', () => {
   expect(rows[0]! - rows[1]!).toBe(16)
   expect(rows[2]).toBe(rows[0])
 })
+
+test('small numbers are labelled by their power of ten, which fits beside the axis', () => {
+  const points = [
+    [0, 1e-8],
+    [1, 1e-2],
+  ] as const
+  const svg = lineChart({ title: 't', x: 'step', y: 'y', curves: [{ name: 'c', points }], scale: 'log' }).text
+  expect(svg).toContain('>10⁻⁸</text>')
+  expect(svg).toContain('>0.01</text>')
+  expect(svg).not.toContain('0.0000')
+})

@@ -29,7 +29,7 @@ export type LineChart = {
 export const lineChart = (chart: LineChart): Markup => {
   const [left, right, bottom] = [52, chartWidth - 10, (chart.height ?? 290) - 44]
   const marks = chart.marks ?? []
-  const format = chart.format ?? ((value: number) => value.toLocaleString('en-US', { maximumSignificantDigits: 3 }))
+  const format = chart.format ?? plain
   const breaks = marks.map((mark) => mark.step)
   const averaged = chart.scale === 'log' ? smoothedLog : smoothed
   const curves = chart.curves.map((curve) => ({
@@ -78,6 +78,15 @@ export const lineChart = (chart: LineChart): Markup => {
     ),
     markup`<g class="pointer" hidden><line y1="${top}" y2="${bottom}"/></g>`,
   )
+}
+
+/** Small numbers by their power of ten, which a row of zeros does not tell: 3·10⁻⁸. */
+const plain = (value: number): string => {
+  const power = Math.floor(Math.log10(Math.abs(value)) + 1e-9)
+  if (value === 0 || power >= -3) return value.toLocaleString('en-US', { maximumSignificantDigits: 3 })
+  const mantissa = (value / 10 ** power).toLocaleString('en-US', { maximumSignificantDigits: 3 })
+  const exponent = String(-power).replace(/\d/g, (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'.charAt(Number(digit)))
+  return `${mantissa === '1' ? '' : `${mantissa}·`}10⁻${exponent}`
 }
 
 const round = (value: number) => Math.round(value * 10) / 10

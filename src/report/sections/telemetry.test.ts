@@ -51,7 +51,7 @@ describe('plots of telemetry', () => {
   test('stand in the page, the schedule before them', () => {
     const rates = [0, 100, 200].map((step) => [step, 1e-3 * (1 - step / 200)] as const)
     const page = renderReport({
-      ...sampleReport(0, 30),
+      ...sampleReport(0, 40),
       series: [schedulePlot(rates), ...telemetryPlots([5, 10].map(line))],
     })
     const titles = ['Learning rate', 'Update against weight', 'Fast and slow weights'].map((title) =>
