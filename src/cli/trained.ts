@@ -59,7 +59,7 @@ export const sayTrained = (parameters: readonly ParameterState[], model: string,
   const weights = trained.reduce((sum, { dims }) => sum + sizeOf(dims), 0)
   const layers = groupedBy(trained, ({ layer }) => layer)
   console.say(
-    `training ${grouped(trained.length)} tensors of ${model}, ${grouped(weights)} weights in ${grouped(layers.size)} layers:`,
+    `training ${grouped(trained.length)} tensors of ${model}, ${grouped(weights)} weights in ${grouped(layers.size)} layer${layers.size === 1 ? '' : 's'}:`,
   )
   const width = Math.max(...[...layers.keys()].slice(0, shown).map((layer) => layer.length))
   for (const [layer, members] of [...layers].slice(0, shown)) {
