@@ -1,23 +1,45 @@
-import { consumersOf, float, floatOf, type Graph, intOf, type Node } from '../onnx/index.ts'
-
-/** An initializer the forward pass of training replaces (a running statistic), and the value that replaces it. */
-export type Update = { readonly initializer: string; readonly value: string }
+import { consumersOf, float, floatOf, type Graph, GraphBuilder, intOf, makeNode, type Node } from '../onnx/index.ts'
 
 /**
- * Turns a graph into its training form, in place: BatchNormalization uses the statistics of the batch and reports the
- * running ones it would go on with (opset ≥ 14, `training_mode`).
- * A node exported in training mode already is left as it is.
+ * An initializer the forward pass of training replaces (a running statistic), the value that replaces it, and the value that
+ * holds the batch's own statistic.
  */
-export const trainForm = (graph: Graph, fresh: (hint: string) => string): Update[] =>
-  graph.nodes
-    .filter(isBatchNormalization)
-    .map((node) => {
-      node.attributes.set('training_mode', { type: 'INT', value: 1n })
-      node.attributes.set('momentum', float(floatOf(node, 'momentum', 0.9)))
-      for (const output of [1, 2]) node.outputs[output] ||= fresh(['', 'running_mean', 'running_var'][output]!)
-      return node
+export type Update = { readonly initializer: string; readonly value: string; readonly batch: string }
+
+/**
+ * Turns a graph into its training form, in place: BatchNormalization uses the statistics of the batch (opset ≥ 14,
+ * `training_mode`), and the running ones go on as r′ = ρ·r + (1 − ρ)·batch. The operator is given momentum 0, so that it tells
+ * the batch's own statistics, which its gradient needs; and blank statistics of its own, since ONNX Runtime writes over them.
+ */
+export const trainForm = (graph: Graph): Update[] => {
+  const nodes: Node[] = []
+  const b = new GraphBuilder(graph, 'statistics', nodes)
+  const updates = graph.nodes.flatMap((node): Update[] => {
+    if (!isBatchNormalization(node)) {
+      nodes.push(node)
+      return []
+    }
+    const momentum = floatOf(node, 'momentum', 0.9)
+    const statistics = ([3, 4] as const).map((input) => {
+      const initializer = node.inputs[input]!
+      const value = node.outputs[input - 2] || b.fresh('running')
+      const batch = b.fresh('batch')
+      node.inputs[input] = b.op('Sub', [initializer, initializer])
+      node.outputs[input - 2] = batch
+      return { initializer, value, batch }
     })
-    .flatMap(updatesOf)
+    node.attributes.set('training_mode', { type: 'INT', value: 1n })
+    node.attributes.set('momentum', float(0))
+    nodes.push(node)
+    for (const { initializer, value, batch } of statistics) {
+      const kept = b.op('Mul', [initializer, b.scalar(momentum)])
+      nodes.push(makeNode('Add', [kept, b.op('Mul', [batch, b.scalar(1 - momentum)])], [value]))
+    }
+    return statistics
+  })
+  graph.nodes = nodes
+  return updates
+}
 
 /** Turns a graph into its inference form, in place: BatchNormalization uses the running statistics. */
 export const evalForm = (graph: Graph): void => {
@@ -29,9 +51,6 @@ export const evalForm = (graph: Graph): void => {
 }
 
 const isBatchNormalization = (node: Node) => node.opType === 'BatchNormalization' && node.domain === ''
-
-const updatesOf = (node: Node): Update[] =>
-  [1, 2].map((output) => ({ initializer: node.inputs[output + 2]!, value: node.outputs[output]! }))
 
 /**
  * MaxPool(Relu(x)) = Relu(MaxPool(x)), since ReLU keeps order: the second does ReLU's work, forward and backward, on a

@@ -43,7 +43,8 @@ const opened = async (c: Recorded) => {
   })
   const session = await runtime.open(training.model)
   const targets: { [name: string]: Tensor } = {}
-  if (c.labels) targets.labels = int64([c.dims[0]!, ...c.dims.slice(2)], c.labels)
+  const places = c.loss === 'token-cross-entropy' ? c.dims.slice(0, -1) : [c.dims[0]!, ...c.dims.slice(2)]
+  if (c.labels) targets.labels = int64(places, c.labels)
   if (c.target) targets.target = float32(c.dims, c.target)
   if (c.teacher) targets.teacher = float32(c.dims, c.teacher)
   expect(Object.keys(training.targets).sort()).toEqual(Object.keys(targets).sort())

@@ -66,8 +66,7 @@ export const trainingGraph = async (original: Model, options: TrainingGraphOptio
   const feeds = zeros(options.inputs, graph.inputs)
   await lower(model, { runtime: options.runtime, feeds, variables: new Set(trainable) })
 
-  const builder = new GraphBuilder(graph)
-  const updates = (options.mode ?? 'train') === 'train' ? trainForm(graph, (hint) => builder.fresh(hint)) : []
+  const updates = (options.mode ?? 'train') === 'train' ? trainForm(graph) : []
   if (options.mode === 'eval') evalForm(graph)
   poolBeforeRelu(graph)
   const forward = await trace(options.runtime, model, feeds)
@@ -92,9 +91,10 @@ export const trainingGraph = async (original: Model, options: TrainingGraphOptio
   const fixed = [...graph.initializers].filter(([name]) => !variables.has(name))
   const computed = await constants(options.runtime, model, { shapes: types, variables })
   const forwardNodes = new Set(graph.nodes)
+  const builder = new GraphBuilder(graph, 'gradient')
   const gradients = backward({
     nodes: [...graph.nodes],
-    builder: new GraphBuilder(graph, 'gradient'),
+    builder,
     opset: opsetOf(model),
     types,
     constants: new Map([...fixed, ...computed]),

@@ -2,7 +2,6 @@ import { floatOf, intOf } from '../onnx/index.ts'
 import {
   at,
   expand,
-  filled,
   freezeAxes,
   gradOf,
   hasOutput,
@@ -32,35 +31,43 @@ const sizeOver = (dims: readonly number[], axes: readonly number[]) =>
 /**
  * x̂ = (x − μ)/σ, y = γx̂ + β with μ, σ² = mean and variance over batch and positions, m of them, σ² + ε under the root
  * (Ioffe and Szegedy 2015, §3):
- *   ∂L/∂β = Σ dy,   ∂L/∂γ = Σ dy·x̂,   ∂L/∂x = γ/σ · (dy − (∂L/∂β)/m − x̂ · (∂L/∂γ)/m).
- * x̂, and σ² exactly, come from the operator itself: with γ = 1, β = 0 its output is x̂, and with momentum 0 the "running"
- * variance it returns is the batch's.
+ *   ∂L/∂β = Σ dy,   ∂L/∂γ = Σ dy·x̂,   ∂L/∂x = γ/σ · (dy − (∂L/∂β)/m − x̂ · (∂L/∂γ)/m),
+ * with S = Σ dy·(x − μ) in place of σ·∂L/∂γ, so that x is centred but not divided.
  */
 const batchGradient = (g: GradientContext): readonly (string | undefined)[] => {
   const dy = gradOf(g)
   if (dy === undefined) return []
-  const [x, scale, , mean, variance] = range(0, 5).map((i) => inputOf(g.node, i))
+  const [x, scale, , , variance] = range(0, 5).map((i) => inputOf(g.node, i))
   const dims = g.dims(x!)
   const axes = positions(dims)
   const m = sizeOver(dims, axes)
-  const one = filled(g, scale!, [dims[1]!], 1)
-  const zero = filled(g, scale!, [dims[1]!], 0)
-  const epsilon = floatOf(g.node, 'epsilon', 1e-5)
-  const [normal, , batchVariance] = g.b.ops('BatchNormalization', [x!, one, zero, mean!, variance!], 3, {
-    epsilon: { type: 'FLOAT', value: epsilon },
-    momentum: { type: 'FLOAT', value: 0 },
-    training_mode: 1,
-  })
+  const [mean, batchVariance] = batchStatistics(g)
+  const centred = g.b.op('Sub', [x!, channelwise(g, mean, dims)])
+  const power = g.b.op('Add', [batchVariance, scalarLike(g, variance!, floatOf(g.node, 'epsilon', 1e-5))])
+  const sigma = g.b.op('Sqrt', [power])
   const dBias = sum(g, dy, axes)
-  const dScale = sum(g, g.b.op('Mul', [dy, normal!]), axes)
+  const along = sum(g, g.b.op('Mul', [dy, centred]), axes)
   const dx = () => {
-    const sigma = g.b.op('Sqrt', [g.b.op('Add', [batchVariance!, scalarLike(g, variance!, epsilon)])])
-    const rate = g.b.op('Div', [scale!, sigma])
+    const rate = channelwise(g, g.b.op('Div', [scale!, sigma]), dims)
     const shared = channelwise(g, scaled(g, x!, dBias, 1 / m), dims)
-    const along = g.b.op('Mul', [normal!, channelwise(g, scaled(g, x!, dScale, 1 / m), dims)])
-    return g.b.op('Mul', [g.b.op('Sub', [g.b.op('Sub', [dy, shared]), along]), channelwise(g, rate, dims)])
+    const slope = channelwise(g, scaled(g, x!, g.b.op('Div', [along, power]), 1 / m), dims)
+    return g.b.op('Mul', [g.b.op('Sub', [g.b.op('Sub', [dy, shared]), g.b.op('Mul', [centred, slope])]), rate])
   }
-  return [g.wants(0) ? dx() : undefined, g.wants(1) ? dScale : undefined, g.wants(2) ? dBias : undefined]
+  return [
+    g.wants(0) ? dx() : undefined,
+    g.wants(1) ? g.b.op('Div', [along, sigma]) : undefined,
+    g.wants(2) ? dBias : undefined,
+  ]
+}
+
+/** The batch's mean and variance: with momentum 0 the operator's own outputs, else those of another that has it. */
+const batchStatistics = (g: GradientContext): [mean: string, variance: string] => {
+  if (floatOf(g.node, 'momentum', 0.9) === 0 && hasOutput(g.node, 1) && hasOutput(g.node, 2))
+    return [outputOf(g.node, 1), outputOf(g.node, 2)]
+  const inputs = range(0, 5).map((i) => inputOf(g.node, i))
+  const momentum = { type: 'FLOAT', value: 0 } as const
+  const [, mean, variance] = g.b.ops('BatchNormalization', inputs, 3, { momentum, training_mode: 1 })
+  return [mean!, variance!]
 }
 
 /**

@@ -1,7 +1,7 @@
 import { trainForm } from '../autodiff/index.ts'
 import { float32, float32Of, random, UnsupportedError } from '../base/index.ts'
 import { batches, type Dataset } from '../data/index.ts'
-import { copyModel, float, type Model, upgradeOpset } from '../onnx/index.ts'
+import { copyModel, type Model, upgradeOpset } from '../onnx/index.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { inputOf } from './evaluate.ts'
 
@@ -72,10 +72,7 @@ type Statistic = { readonly initializer: string; readonly value: string }
 
 /** Puts the graph into training form, each BatchNormalization telling its batch's own mean and variance. */
 const statisticsOf = ({ graph }: Model): { mean: Statistic; variance: Statistic }[] => {
-  let made = 0
-  const updates = trainForm(graph, (hint) => `recalibrate/${hint}/${made++}`)
-  // running ← momentum·running + (1 − momentum)·batch
-  for (const node of graph.nodes) if (node.attributes.has('training_mode')) node.attributes.set('momentum', float(0))
+  const updates = trainForm(graph).map(({ initializer, batch }) => ({ initializer, value: batch }))
   const pairs = updates.flatMap((mean, i) => (i % 2 === 0 ? [{ mean, variance: updates[i + 1]! }] : []))
   for (const { initializer } of updates)
     if (!graph.initializers.has(initializer))

@@ -1,5 +1,5 @@
-import { float32, type TensorType } from '../../base/index.ts'
-import { copyNode, type Graph, GraphBuilder, intOf, type Node } from '../../onnx/index.ts'
+import type { TensorType } from '../../base/index.ts'
+import { copyNode, type Graph, GraphBuilder, type Node } from '../../onnx/index.ts'
 import { type SegmentOptions, type Segments, segmentsOf } from './segments.ts'
 
 export type RecomputeOptions = Pick<SegmentOptions, 'fed' | 'types'> & {
@@ -87,8 +87,6 @@ const secondTime = (part: number, needed: ReadonlySet<string>, making: Making): 
     copy.inputs = node.inputs.map((name) => (name === '' ? '' : (names.get(name) ?? after(name))))
     copy.outputs = node.outputs.map((name) => (name === '' ? '' : builder.fresh(`${name}_again`)))
     for (const [i, name] of node.outputs.entries()) if (name) names.set(name, copy.outputs[i]!)
-    if (copy.opType === 'BatchNormalization' && intOf(copy, 'training_mode', 0) === 1)
-      leaveStatistics(copy, builder, types)
     builder.graph.nodes.push(copy)
   }
   return names
@@ -96,10 +94,3 @@ const secondTime = (part: number, needed: ReadonlySet<string>, making: Making): 
 
 /** Types that `Where` takes in ONNX Runtime. */
 const passable = new Set<TensorType['type']>(['float32', 'float64', 'int32', 'int64', 'uint8'])
-
-/** The running statistics move once a step: the second time gets others, which its answer does not depend on. */
-const leaveStatistics = (node: Node, builder: GraphBuilder, types: ReadonlyMap<string, TensorType>) => {
-  const [channels = 1] = types.get(node.inputs[1] ?? '')?.dims ?? []
-  for (const input of [3, 4])
-    node.inputs[input] = builder.constant(float32([channels], new Float32Array(channels).fill(1)))
-}
