@@ -18,12 +18,13 @@ const branch: Rewrite = (node, known) => {
   return [...nodes, ...aliases(outputs, node.outputs)]
 }
 
-/** Whether a loop's body can never end it: its condition is the one it was given, or true. */
-const goesOn = (body: Graph): boolean => {
+/** Whether a loop's body can never end it: its condition is the one it was given, or true, in the body or around it. */
+const goesOn = (body: Graph, known: Known): boolean => {
   let name = body.outputs[0]?.name ?? ''
   for (let node = maker(body, name); node?.opType === 'Identity'; node = maker(body, name)) name = node.inputs[0]!
-  const constant = maker(body, name)
-  const value = body.initializers.get(name) ?? (constant?.opType === 'Constant' ? constantOf(constant) : undefined)
+  const made = maker(body, name)
+  const inside = made?.opType === 'Constant' ? constantOf(made) : body.initializers.get(name)
+  const value = inside ?? (made ? undefined : known.constant(name))
   return name === body.inputs[1]?.name || isTrue(value)
 }
 
@@ -44,7 +45,7 @@ const stacked = (known: Known, values: readonly string[], axis: number, output: 
 const loop: Rewrite = (node, known) => {
   const body = graphOf(node, 'body')
   const [trips, condition] = [known.constant(node.inputs[0] ?? ''), node.inputs[1] ?? '']
-  if (!body || !trips || !goesOn(body)) return undefined
+  if (!body || !trips || !goesOn(body, known)) return undefined
   if (condition !== '' && !isTrue(known.constant(condition))) return undefined
   const steps = numbersOf(trips)[0]!
   if (steps < 1 || tooLong(body, steps)) return undefined

@@ -54,11 +54,14 @@ describe('control flow whose course is known', () => {
       }),
     ))
 
-  test('Loop of three steps, with what it carries and what it stacks', () => {
+  test.each([
+    ['it was given', 'on'],
+    ['from around it', 'always'],
+  ])('Loop of three steps, with what it carries and what it stacks, going on by the condition %s', (_, condition) => {
     const body = bodyOf(
       { step: 'int64', on: 'bool', state: 'float32' },
       [
-        makeNode('Identity', ['on'], ['on_out']),
+        makeNode('Identity', [condition], ['on_out']),
         makeNode('Cast', ['step'], ['number'], { to: 1 }),
         makeNode('Mul', ['state', 'w'], ['product']),
         makeNode('Add', ['product', 'number'], ['next']),
@@ -68,7 +71,7 @@ describe('control flow whose course is known', () => {
     )
     return agrees(
       modelOf((b) => {
-        const inputs = [b.constant(int64([], [3])), b.constant(bool([], [true])), 'x']
+        const inputs = [b.constant(int64([], [3])), b.initializer('always', bool([], [true])), 'x']
         const [last, all] = b.ops('Loop', inputs, 2, { body: subgraph(body) })
         return b.op('Add', [last!, b.op('ReduceSum', [all!, b.ints([0])], { keepdims: 0 })])
       }),
