@@ -30,6 +30,7 @@ test('a chart file stands by itself', () => {
   const text = chart(7)
   expect(text).toMatch(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" viewBox="0 0 \d+ \d+"/)
   expect(text).toContain('a &lt; b &amp; c')
+  expect(text).toContain('<title id="t">a &lt; b &amp; c: accuracy by step</title>')
   expect(isWellFormed(text)).toBe(true)
   for (let k = 0; k < 7; k++) {
     expect(text).toContain(`curve ${k}`)

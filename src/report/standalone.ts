@@ -39,5 +39,5 @@ export const lineChartFile = (chart: LineChart): string => {
     return markup`<path class="c${colour ?? k} key" d="M${x} ${y}h22"/><text x="${x + 30}" y="${y + 4}">${name}</text>`
   })
   const head = markup`<rect class="plate" width="${chartWidth}" height="${whole}" rx="8"/><text class="title" x="12" y="20">${chart.title}</text>`
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${chartWidth} ${whole}" width="${chartWidth}" height="${whole}" role="img"><style>${style}</style>${head}<g transform="translate(0 ${top})">${drawing}</g>${markup`${key}`}</svg>\n`
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${chartWidth} ${whole}" width="${chartWidth}" height="${whole}" role="img" aria-labelledby="t">${markup`<title id="t">${chart.title}: ${chart.y} by ${chart.x}</title>`}<style>${style}</style>${head}<g transform="translate(0 ${top})">${drawing}</g>${markup`${key}`}</svg>\n`
 }
