@@ -28,17 +28,19 @@ export const sliceTensor = (tensor: Tensor, cuts: Cuts): Tensor => {
 }
 
 /** Where the kept indices of each axis up to the last cut one begin; axes that stay whole are one with those next to them. */
-const offsetsOf = (dims: readonly number[], cuts: Cuts, last: number, unit: number): number[][] => {
-  const levels: number[][] = []
+const offsetsOf = (dims: readonly number[], cuts: Cuts, last: number, unit: number): Int32Array[] => {
+  const levels: Int32Array[] = []
   let [stride, whole] = [unit, false]
   for (let axis = last; axis >= 0; axis--) {
     const size = dims[axis]!
     const kept = cuts.get(axis)
-    if (kept) levels.unshift(kept.map((index) => index * stride))
-    else if (whole) {
-      const below = levels[0]!
-      levels[0] = Array.from({ length: size }, (_, i) => below.map((offset) => i * stride + offset)).flat()
-    } else levels.unshift(Array.from({ length: size }, (_, i) => i * stride))
+    if (kept) levels.unshift(Int32Array.from(kept, (index) => index * stride))
+    else {
+      const below = whole ? levels.shift()! : Int32Array.of(0)
+      const all = new Int32Array(size * below.length)
+      for (let i = 0, to = 0; i < size; i++) for (const offset of below) all[to++] = i * stride + offset
+      levels.unshift(all)
+    }
     whole = kept === undefined
     stride *= size
   }
@@ -50,30 +52,57 @@ const short = 64
 
 /** Copies a block of `unit` elements from every sum of one offset of each level, the first level slowest. */
 const gather = (
-  source: Uint8Array | Uint32Array,
-  target: Uint8Array | Uint32Array,
-  levels: readonly (readonly number[])[],
+  source: Uint8Array | Int32Array,
+  target: Uint8Array | Int32Array,
+  levels: readonly Int32Array[],
   unit: number,
 ): void => {
   const offsets = levels.at(-1)!
-  // Neighbouring blocks are one.
-  const runs = unit < short ? [] : runsOf(offsets, unit)
+  const copy = unit === 1 ? copySingles : unit < short ? copyShort : copyRuns(runsOf(offsets, unit))
+  const count = offsets.length * unit
   let to = 0
   const walk = (level: number, from: number): void => {
     if (level < levels.length - 1) for (const offset of levels[level]!) walk(level + 1, from + offset)
-    else if (unit < short)
-      for (let k = 0; k < offsets.length; k++) {
-        const begin = from + offsets[k]!
-        for (let i = begin; i < begin + unit; i++) target[to++] = source[i]!
-      }
-    else
-      for (const [begin, end] of runs) {
-        target.set(source.subarray(from + begin, from + end), to)
-        to += end - begin
-      }
+    else {
+      copy(source, from, target, to, offsets, unit)
+      to += count
+    }
   }
   walk(0, 0)
 }
+
+type Copy = (
+  source: Uint8Array | Int32Array,
+  from: number,
+  target: Uint8Array | Int32Array,
+  to: number,
+  offsets: Int32Array,
+  unit: number,
+) => void
+
+/** Single elements, as where the last axis of a matrix is cut: most of a transformer's. */
+const copySingles: Copy = (source, from, target, to, offsets) => {
+  for (let k = 0; k < offsets.length; k++) target[to + k] = source[from + offsets[k]!]!
+}
+
+const copyShort: Copy = (source, from, target, to, offsets, unit) => {
+  let next = to
+  for (let k = 0; k < offsets.length; k++) {
+    const begin = from + offsets[k]!
+    for (let i = begin; i < begin + unit; i++) target[next++] = source[i]!
+  }
+}
+
+/** Neighbouring blocks are one. */
+const copyRuns =
+  (runs: readonly (readonly [number, number])[]): Copy =>
+  (source, from, target, to) => {
+    let next = to
+    for (const [begin, end] of runs) {
+      target.set(source.subarray(from + begin, from + end), next)
+      next += end - begin
+    }
+  }
 
 /** One axis of a tensor whose blocks are texts or do not fall on whole bytes. */
 const sliceUneven = (tensor: Tensor, axis: number, kept: readonly number[]): Tensor => {
@@ -120,9 +149,10 @@ const eachBlock = (
   for (let o = 0; o < outer; o++) for (const index of indices) visit((o * size + index) * inner)
 }
 
-const wordsOf = (bytes: Uint8Array) => new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
+/** Signed, which engines hold without turning them into floating-point numbers on the way. */
+const wordsOf = (bytes: Uint8Array) => new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
 
-const runsOf = (offsets: readonly number[], unit: number): [number, number][] => {
+const runsOf = (offsets: Int32Array, unit: number): [number, number][] => {
   const runs: [number, number][] = []
   for (const offset of offsets) {
     const last = runs.at(-1)
