@@ -18,7 +18,6 @@ export const withoutRow: { readonly [opType: string]: string } = {
     'OptionalGetElement',
     'OptionalHasElement',
   ]),
-  ...reasons('none: it computes in integers', ['ConvInteger', 'MatMulInteger', 'QLinearConv', 'QLinearMatMul']),
   ...reasons('none: it reads text', [
     'RegexFullMatch',
     'StringConcat',

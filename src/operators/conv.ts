@@ -30,10 +30,11 @@ const transposedOf = (c: NodeContext): Convolution => {
  * its columns to the other. Depthwise (one input channel a group), a channel is a unit together with the outputs made from
  * it alone, and its group goes with it. Wider groups can be read in two ways: each keeps the same number of channels, so
  * that position j is one unit in all of them; or a group is a unit, and goes whole. The reading of more units comes first.
+ * The kernel and the biases are the inputs at the positions given.
  */
-const convAxes = (a: AxisContext, transposed: boolean): void => {
-  const [x, w, y] = [inputOf(a.node, 0), inputOf(a.node, 1), outputOf(a.node, 0)]
-  const bias = hasInput(a.node, 2) ? inputOf(a.node, 2) : undefined
+export const convAxes = (a: AxisContext, transposed = false, kernel = 1, biases = 2): void => {
+  const [x, w, y] = [inputOf(a.node, 0), inputOf(a.node, kernel), outputOf(a.node, 0)]
+  const bias = hasInput(a.node, biases) ? inputOf(a.node, biases) : undefined
   const groups = intOf(a.node, 'group', 1)
   const [channels, outputs] = [a.dims(x)[1]!, a.dims(y)[1]!]
   const [per, made] = [channels / groups, outputs / groups]
@@ -72,8 +73,12 @@ const convAxes = (a: AxisContext, transposed: boolean): void => {
   }
 }
 
+/** Each output adds up one product per kernel tap and input channel of its group. */
+export const convMacs = (m: NodeContext, kernel = 1): number =>
+  sizeOf(m.dims(outputOf(m.node, 0))) * sizeOf(m.dims(inputOf(m.node, kernel)).slice(1))
+
 /** Groups none of whose channels are left are gone; groups that only became narrower all stay. */
-const resizeGroups = (r: ResizeContext): void => {
+export const resizeGroups = (r: ResizeContext): void => {
   const x = inputOf(r.node, 0)
   const groups = intOf(r.node, 'group', 1)
   const per = r.dims(x)[1]! / groups
@@ -96,9 +101,8 @@ export const conv = {
         hasInput(g.node, 2) && g.wants(2) ? biasGradient(g, dy) : undefined,
       ]
     },
-    axes: (a) => convAxes(a, false),
-    // Each output adds up one product per kernel tap and input channel of its group.
-    macs: (m) => sizeOf(m.dims(outputOf(m.node, 0))) * sizeOf(m.dims(inputOf(m.node, 1)).slice(1)),
+    axes: (a) => convAxes(a),
+    macs: (m) => convMacs(m),
     resize: resizeGroups,
   },
 

@@ -9,6 +9,7 @@ import { fourier } from './fourier.ts'
 import { gather } from './gather.ts'
 import { gridSample } from './gridsample.ts'
 import { images } from './images.ts'
+import { integer } from './integer.ts'
 import { made } from './made.ts'
 import { matmul } from './matmul.ts'
 import { normalization } from './normalization.ts'
@@ -51,6 +52,7 @@ export const operators = {
   ...fourier,
   ...gather,
   ...images,
+  ...integer,
   ...recurrent,
   ...quantize,
   ...reduce,

@@ -1,7 +1,7 @@
 import { sizeOf } from '../base/index.ts'
 import { floatOf, intOf } from '../onnx/index.ts'
 import { einsum } from './einsum.ts'
-import { at, freezeAxes, hasInput, inputOf, joinBroadcast, outputOf, range, reshape, scaled, sumTo } from './helpers.ts'
+import { at, hasInput, inputOf, joinBroadcast, outputOf, range, reshape, scaled, sumTo } from './helpers.ts'
 import type { AxisContext, GradientContext, Operator } from './types.ts'
 
 export const matmul = {
@@ -50,7 +50,7 @@ export const matmul = {
         g.wants(1) ? shaped(g, rightGradient(g, product), product.b, bDims) : undefined,
       ]
     },
-    axes: (x) => matmulAxes(x),
+    axes: (x) => matmulAxes(x, { a: inputOf(x.node, 0), b: inputOf(x.node, 1) }),
     macs: (m) => sizeOf(m.dims(outputOf(m.node, 0))) * m.dims(inputOf(m.node, 0)).at(-1)!,
   },
 
@@ -109,22 +109,32 @@ const rightGradient = (g: GradientContext, p: Product): string => {
   return sumTo(g, g.b.op('MatMul', [transposed(g, p.left, p.a.length), p.dy]), stretched, p.b)
 }
 
+/** The factors' names and, where they are read in another order of axes, the order. */
+export type Factors = {
+  readonly a: string
+  readonly b: string
+  readonly orderA?: readonly number[]
+  readonly orderB?: readonly number[]
+}
+
 /** Contracted axes unify; rows of A and columns of B pass; batch axes pass as in broadcasting. */
-const matmulAxes = (x: AxisContext): void => {
-  const [a, b, y] = [inputOf(x.node, 0), inputOf(x.node, 1), outputOf(x.node, 0)]
+export const matmulAxes = (x: AxisContext, { a, b, orderA, orderB }: Factors): void => {
+  const y = outputOf(x.node, 0)
   const [ra, rb, ry] = [x.dims(a).length, x.dims(b).length, x.dims(y).length]
-  x.join(at(a, ra - 1), at(b, Math.max(rb - 2, 0)))
+  const left = (axis: number) => at(a, orderA?.[axis] ?? axis)
+  const right = (axis: number) => at(b, orderB?.[axis] ?? axis)
+  x.join(left(ra - 1), right(Math.max(rb - 2, 0)))
   const columns = rb > 1 ? 1 : 0
-  if (ra > 1) x.join(at(a, ra - 2), at(y, ry - 1 - columns))
-  if (rb > 1) x.join(at(b, rb - 1), at(y, ry - 1))
+  if (ra > 1) x.join(left(ra - 2), at(y, ry - 1 - columns))
+  if (rb > 1) x.join(right(rb - 1), at(y, ry - 1))
   const batch = ry - columns - (ra > 1 ? 1 : 0)
-  for (const [value, rank] of [
-    [a, ra],
-    [b, rb],
+  for (const [refOf, rank] of [
+    [left, ra],
+    [right, rb],
   ] as const)
     for (const axis of range(0, rank - 2)) {
-      const other = batch - (rank - 2) + axis
-      if (x.dims(value)[axis] === x.dims(y)[other]) x.join(at(value, axis), at(y, other))
-      else freezeAxes(x, value, 'an axis of size 1 stretched by broadcasting has no index to lose', [axis])
+      const [ref, other] = [refOf(axis), at(y, batch - (rank - 2) + axis)]
+      if (x.dims(ref.value)[ref.axis] === x.dims(y)[other.axis]) x.join(ref, other)
+      else x.freeze(ref, 'an axis of size 1 stretched by broadcasting has no index to lose')
     }
 }

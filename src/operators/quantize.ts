@@ -129,9 +129,12 @@ const quantizeAxes: AxisRule = (a) => {
     }
 }
 
+/**
+ * The range that decides scale and zero point always takes in 0, so values that are 0 where their unit is masked have no say
+ * in it; whether they are, `signs.ts` asks.
+ */
 const wholeAxes: AxisRule = (a) => {
   joinAxes(a, inputOf(a.node, 0), outputOf(a.node, 0))
-  freezeAxes(a, inputOf(a.node, 0), 'DynamicQuantizeLinear scales by the largest of all values')
   for (const output of a.node.outputs.slice(1)) if (output) freezeAxes(a, output, 'one scale serves all')
 }
 

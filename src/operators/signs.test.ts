@@ -3,7 +3,7 @@ import { operatorCases } from './cases/index.ts'
 import { checkSigns, testSigns } from './testing/signs.ts'
 
 // Whole numbers stand for real ones there: 0 is the zero point.
-const cases = operatorCases.filter(({ op }) => op !== 'QuantizeLinear')
+const cases = operatorCases.filter(({ op }) => op !== 'QuantizeLinear' && op !== 'DynamicQuantizeLinear')
 
 testSigns(cases)
 

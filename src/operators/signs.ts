@@ -22,8 +22,11 @@ export type SignContext = NodeContext & {
   touched(position: number): boolean
 }
 
-/** The signs of the output, or undefined when it may not be a number at all (the logarithm of a masked unit). */
-export type SignRule = (c: SignContext) => Signs | undefined
+/**
+ * The signs of the output, undefined when it may not be a number at all (the logarithm of a masked unit), or in words why the
+ * unit has a say in the others' values.
+ */
+export type SignRule = (c: SignContext) => Signs | undefined | string
 
 const parts = (signs: Signs): Signs[] => [negative, zero, positive].filter((sign) => (signs & sign) !== 0)
 
@@ -147,6 +150,26 @@ const dequantized: SignRule = (c) => {
   return c.signs(0) === zero && (!stored || centred) ? zero : anySign
 }
 
+/** Only 0 is sure to lie inside the range that the other values span with it. */
+const scaledByAll: SignRule = (c) =>
+  c.touched(0) && c.signs(0) !== zero ? "it scales by the largest of all values, a masked unit's among them" : zero
+
+/** Σ(q − z)·w over whole numbers: 0 where a stored weight is masked, the rows of the table seeing to its zero point. */
+const integers =
+  (factors: readonly number[], bias: number): SignRule =>
+  (c) =>
+    factors.some((i) => c.touched(i) && c.constant(c.node.inputs[i] ?? '') !== undefined && c.signs(i) === zero)
+      ? c.node.inputs[bias]
+        ? c.signs(bias)
+        : zero
+      : anySign
+
+/** A result given a zero point stands for 0 where it is that zero point; as a number it is 0 only if the point is. */
+const requantized =
+  (rule: SignRule, zeroPoint: number): SignRule =>
+  (c) =>
+    c.node.inputs[zeroPoint] && c.signs(zeroPoint) !== zero ? anySign : rule(c)
+
 const padded: SignRule = (c) => {
   if (stringOf(c.node, 'mode', 'constant') !== 'constant') return same(c)
   const value = c.node.inputs[2] ? c.signs(2) : numberSign(floatOf(c.node, 'value', 0))
@@ -230,6 +253,11 @@ const rules: { readonly [opType: string]: SignRule } = {
   LSTM: recurrent,
   QuantizeLinear: quantized,
   DequantizeLinear: dequantized,
+  DynamicQuantizeLinear: scaledByAll,
+  ConvInteger: integers([1], 4),
+  MatMulInteger: integers([0, 1], 4),
+  QLinearConv: requantized(integers([3], 8), 7),
+  QLinearMatMul: requantized(integers([0, 3], 8), 7),
 
   ReduceSum: same,
   ReduceMean: same,

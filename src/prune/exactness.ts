@@ -40,7 +40,7 @@ export const freezeUnproven = (model: Model, units: AxisUnits, runs: readonly No
     const whole = (i: number) => state.whole(node.inputs[i] ?? '')
     const everywhere: SignContext = { ...context, signs: whole, touched: () => false }
     node.outputs.forEach((name, position) => {
-      state.note(node, name, signRuleOf(node, position)(everywhere) ?? anySign)
+      state.note(node, name, numbersOnly(signRuleOf(node, position)(everywhere)))
     })
     for (const tie of rule.ties(dims)) {
       const sums = tie.outputs.length === 0 && !lendsOnly.has(node.opType)
@@ -53,8 +53,8 @@ export const freezeUnproven = (model: Model, units: AxisUnits, runs: readonly No
           const ask = remembered(seen, signRuleOf(node, position), whole, context)
           state.fill(slot, (root) => {
             const signs = ask(root)
-            if (signs === undefined) units.freezeClass(root, `${where}: ${notANumber}`)
-            return signs ?? anySign
+            if (typeof signs !== 'number') units.freezeClass(root, `${where}: ${signs ?? notANumber}`)
+            return numbersOnly(signs)
           })
         }
       state.leave(tie)
@@ -66,15 +66,19 @@ export const freezeUnproven = (model: Model, units: AxisUnits, runs: readonly No
 type Seen = readonly Uint8Array[]
 const has = 8
 
+type Answer = ReturnType<SignRule>
+
+const numbersOnly = (answer: Answer): Signs => (typeof answer === 'number' ? answer : anySign)
+
 /** The rule's answer for a class, found once for all classes that are alike. */
 const remembered = (
   seen: Seen,
   rule: SignRule,
   whole: (input: number) => Signs,
   context: NodeContext,
-): ((root: number) => Signs | undefined) => {
-  const answers = new Map<string, Signs | undefined>()
-  let [lastKey, last] = ['', undefined as Signs | undefined]
+): ((root: number) => Answer) => {
+  const answers = new Map<string, Answer>()
+  let [lastKey, last] = ['', undefined as Answer]
   return (root) => {
     const key = seen.length === 1 ? String(seen[0]![root]) : seen.map((signs) => signs[root]).join()
     if (key === lastKey) return last

@@ -2,6 +2,7 @@ import { convCases } from './conv.ts'
 import { activationCases, elementwiseCases, functionCases } from './elementwise.ts'
 import { fourierCases } from './fourier.ts'
 import { imageCases, regionCases, unpoolCases } from './images.ts'
+import { integerCases } from './integer.ts'
 import { determinantCases, matmulCases } from './matmul.ts'
 import { normalizationCases } from './normalization.ts'
 import { poolingCases } from './pooling.ts'
@@ -30,6 +31,7 @@ export const operatorCases: readonly OperatorCase[] = [
   ...gridSampleCases,
   ...imageCases,
   ...indexingCases,
+  ...integerCases,
   ...quantizeCases,
   ...reshapeCases,
   ...resizeCases,

@@ -23,6 +23,8 @@ export type OperatorCase = {
   readonly type?: 'float32'
   /** Draws other numbers than seed 1, where those fall on a kink within a difference's step. */
   readonly seed?: number
+  /** Inputs given as tensors that pruning masks like random ones: quantized weights. */
+  readonly masked?: readonly string[]
   /** Inputs whose gradient is checked; every input given by its shape unless said. */
   readonly checked?: readonly string[]
 }

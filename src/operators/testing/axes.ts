@@ -209,7 +209,9 @@ const checkRemoval = async (
   const zeroed = new Map(
     [...one.values].map(([name, tensor]) => [
       name,
-      one.drawn.includes(name) ? masked(tensor, (axis) => kept({ value: name, axis })) : tensor,
+      one.drawn.includes(name) || c.masked?.includes(name)
+        ? masked(tensor, (axis) => kept({ value: name, axis }))
+        : tensor,
     ]),
   )
   const wanted = await run(copyNode(one.node), zeroed, one.drawn, one.model)

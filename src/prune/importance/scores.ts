@@ -1,6 +1,7 @@
 import { type Tensor, UsageError } from '../../base/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import type { Analysis, Group } from '../types.ts'
+import { storedWeights } from './stored.ts'
 import type { Criterion, MemberWeights } from './types.ts'
 import { isFloating, memberWeights } from './weights.ts'
 
@@ -83,12 +84,16 @@ export const weightOf = (model: Model, analysis: Analysis, name: string): Tensor
   model.graph.initializers.get(analysis.copies.get(name) ?? name) ??
   analysis.model.graph.initializers.get(name)
 
-/** The same as real numbers: a quantized initializer as what its DequantizeLinear makes of it. */
+/** The same as real numbers: a quantized initializer as what its readers make of it. */
 const realWeightOf = (model: Model, analysis: Analysis, name: string): Tensor | undefined => {
   const tensor = weightOf(model, analysis, name)
   if (!tensor || isFloating(tensor)) return tensor
-  const reader = analysis.model.graph.nodes.find(
-    ({ opType, inputs }) => opType === 'DequantizeLinear' && inputs[0] === name,
-  )
-  return analysis.constant(reader?.outputs[0] ?? '') ?? tensor
+  for (const node of analysis.model.graph.nodes) {
+    if (!node.inputs.includes(name)) continue
+    if (node.opType === 'DequantizeLinear' && node.inputs[0] === name)
+      return analysis.constant(node.outputs[0] ?? '') ?? tensor
+    const real = storedWeights(node, name, tensor, analysis.constant)
+    if (real) return real
+  }
+  return tensor
 }
