@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 
 const dist = process.argv[2] ? pathToFileURL(`${process.argv[2]}/`) : new URL('../dist/', import.meta.url)
-const { free, lowerings, operators, stops, unknown, withoutRow } = await import(
+const { free, fusedRows, lowerings, operators, stops, unknown, withoutRow } = await import(
   new URL('operators/index.js', dist).href
 )
 
@@ -17,7 +17,12 @@ const ofRow = ([name, { gradient, macs, resize }]) => [
   resize ? 'yes, rewritten when cut' : 'yes',
   macs === free ? '–' : 'counted',
 ]
-const plain = (names) => Object.keys(names).map((name) => [name, 'yes, by its plain form', 'frozen', '–'])
+const fused = (domain) =>
+  [...new Set([...Object.keys(lowerings[domain]), ...Object.keys(fusedRows[domain])])].map((name) => {
+    const gradient = name in lowerings[domain] ? 'yes, by its plain form' : 'missing'
+    const row = fusedRows[domain][name]
+    return row ? [name, gradient, ...ofRow([name, row]).slice(2)] : [name, gradient, 'frozen', '–']
+  })
 const rest = Object.entries(withoutRow).map(([name, reason]) => [name, reason, 'frozen', '–'])
 const byName = ([a], [b]) => (a < b ? -1 : 1)
 const table = (rows) =>
@@ -27,7 +32,7 @@ const table = (rows) =>
     .join('\n')
 
 const rows = Object.entries(operators).map(ofRow)
-const own = [...rows, ...plain(lowerings['']), ...rest]
+const own = [...rows, ...fused(''), ...rest]
 const yes = own.filter(([, gradient]) => gradient.startsWith('yes')).length
 const head = '| operator | gradient | axes | MACs |\n|---|---|---|---|'
 
@@ -50,9 +55,10 @@ ${table(own)}
 ## Fused operators
 
 Of the domain \`com.microsoft\`, as ONNX Runtime's optimizer and exporters write them. Attention with a cache of past words is
-refused. \`Gradient\` of ONNX's \`ai.onnx.preview.training\` is written in plain operators too.
+refused for gradients; pruning takes whole heads, and leaves such attention alone unless it is grouped. \`Gradient\` of ONNX's
+\`ai.onnx.preview.training\` is written in plain operators too.
 
 ${head}
-${table(plain(lowerings['com.microsoft']))}
+${table(fused('com.microsoft'))}
 `,
 )

@@ -6,6 +6,7 @@ import { depth } from './depth.ts'
 import { determinant } from './determinant.ts'
 import { elementwise } from './elementwise.ts'
 import { fourier } from './fourier.ts'
+import { fusedRows } from './fused/rows.ts'
 import { gather } from './gather.ts'
 import { gridSample } from './gridsample.ts'
 import { images } from './images.ts'
@@ -32,6 +33,7 @@ import { unpool } from './unpool.ts'
 
 export { withoutRow } from './catalogue.ts'
 export { loweringOf, lowerings } from './fused/index.ts'
+export { fusedRows } from './fused/rows.ts'
 export * from './signs.ts'
 export * from './types.ts'
 
@@ -71,8 +73,13 @@ export const operators = {
 /** The operators that have a row. */
 export type OperatorName = keyof typeof operators
 
-const table: ReadonlyMap<string, Operator> = new Map(Object.entries(operators))
+const table: ReadonlyMap<string, Operator> = new Map<string, Operator>([
+  ...Object.entries(operators).map(([name, row]) => [` ${name}`, row] as const),
+  ...Object.entries(fusedRows).flatMap(([domain, rows]) =>
+    Object.entries<Operator>(rows).map(([name, row]) => [`${domain} ${name}`, row] as const),
+  ),
+])
 
-/** The row of a node's operator; undefined for one this project does not know or of another domain. */
-export const operatorOf = (node: Node): Operator | undefined =>
-  node.domain === '' || node.domain === 'ai.onnx' ? table.get(node.opType) : undefined
+/** The row of a node's operator; undefined for one this project does not know. */
+export const operatorOf = ({ domain, opType }: Node): Operator | undefined =>
+  table.get(`${domain === 'ai.onnx' ? '' : domain} ${opType}`)

@@ -76,7 +76,7 @@ const statisticsGradients = (g: GradientContext, { normal, inverse, columns }: S
 }
 
 /** Rows pass. Features pass with γ and β, but the statistics of fewer features differ from those of masked ones. */
-const scaledRowsAxes = (a: AxisContext): void => {
+export const scaledRowsAxes = (a: AxisContext): void => {
   const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
   const { axis } = rowsOf(a)
   const rank = a.dims(x).length

@@ -301,6 +301,49 @@ const rules: { readonly [opType: string]: SignRule } = {
   RoiAlign: keepsZero,
 }
 
+/** A bias, if any, added to x before f with f(0) = 0. */
+const biased: SignRule = (c) => (c.signs(0) === zero && (!c.node.inputs[1] || c.signs(1) === zero) ? zero : anySign)
+
+/** f(x ∗ w + b + z): of the activations an engine fuses, these keep 0. */
+const activated =
+  (rule: SignRule): SignRule =>
+  (c) => {
+    const keeps = ['', 'Relu', 'Tanh', 'LeakyRelu', 'Softsign', 'Elu', 'ThresholdedRelu']
+    if (!keeps.includes(stringOf(c.node, 'activation', ''))) return anySign
+    return rule(c) === zero && (c.node.opType !== 'FusedConv' || !c.node.inputs[3] || c.signs(3) === zero)
+      ? zero
+      : anySign
+  }
+
+/** Weighted sums of values, which are 0 where the masked head's values are. */
+const attended =
+  (values: number, bias: number): SignRule =>
+  (c) =>
+    c.touched(values) && c.signs(values) === zero && (!c.node.inputs[bias] || c.signs(bias) === zero) ? zero : anySign
+
+/** γ·n + β with γ = β = 0. */
+const scaledTo =
+  (scale: number, shift: number): SignRule =>
+  (c) =>
+    c.touched(scale) && c.signs(scale) === zero && (!c.node.inputs[shift] || c.signs(shift) === zero) ? zero : anySign
+
+/** Of the domain com.microsoft. */
+const fused: { readonly [opType: string]: SignRule } = {
+  Gelu: keepsZero,
+  QuickGelu: keepsZero,
+  BiasGelu: biased,
+  FastGelu: biased,
+  FusedConv: activated(contraction([0, 1], 2)),
+  FusedGemm: activated(contraction([0, 1], 2)),
+  FusedMatMul: contraction([0, 1], 2),
+  TransposeMatMul: contraction([0, 1], 2),
+  SkipLayerNormalization: scaledTo(2, 3),
+  SkipSimplifiedLayerNormalization: scaledTo(2, 9),
+  Attention: attended(1, 2),
+  MultiHeadAttention: attended(2, 3),
+  GroupQueryAttention: attended(2, 9),
+}
+
 /** Operators all of whose outputs are alike; of others, second outputs are masks, statistics and indices. */
 const alike = new Set(['Split', 'RNN', 'GRU', 'LSTM'])
 
@@ -309,6 +352,6 @@ const alike = new Set(['Split', 'RNN', 'GRU', 'LSTM'])
  * known but that it gives numbers.
  */
 export const signRuleOf = ({ domain, opType }: Node, output = 0): SignRule => {
-  const known = (domain === '' || domain === 'ai.onnx') && (output === 0 || alike.has(opType))
-  return (known ? rules[opType] : undefined) ?? (() => anySign)
+  const known = domain === '' || domain === 'ai.onnx' ? rules : domain === 'com.microsoft' ? fused : {}
+  return (output === 0 || alike.has(opType) ? known[opType] : undefined) ?? (() => anySign)
 }

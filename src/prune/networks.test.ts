@@ -179,12 +179,13 @@ describe('what must not be touched', () => {
   test('an operator without a rule freezes its axes by name', async () => {
     const net = new Net([4])
     const hidden = net.dense('x', 'one', [6, 4])
-    const odd = net.b.op('FastGelu', [hidden], {}, { name: 'odd', domain: 'com.microsoft' })
-    const model = net.model(net.dense(odd, 'two', [3, 6]))
+    const points = net.weight('points', [5, 6])
+    const odd = net.b.op('CDist', [hidden, points], {}, { name: 'odd', domain: 'com.microsoft' })
+    const model = net.model(net.dense(odd, 'two', [3, 5]))
     model.opsets.set('com.microsoft', 1)
     const { groups, frozen } = await analyzeModel(model, { runtime })
     expect(groups).toEqual([])
-    const reason = "no rule for operator com.microsoft.FastGelu (node 'odd')"
+    const reason = "no rule for operator com.microsoft.CDist (node 'odd')"
     expect(frozen).toContainEqual({ value: 'one.weight', axis: 0, reason })
   })
 

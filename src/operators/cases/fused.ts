@@ -208,3 +208,41 @@ export const fusedCases: readonly OperatorCase[] = [
   ...attentions,
   ...deformations,
 ]
+
+const grouped = (name: string, attributes: Attributes = {}) =>
+  microsoft(
+    'GroupQueryAttention',
+    name,
+    {
+      Q: [1, 3, 32],
+      K: [1, 3, 16],
+      V: [1, 3, 16],
+      pastKeys: undefined,
+      pastValues: undefined,
+      lengths: int32([1], [2]),
+      total: int32([], [3]),
+    },
+    { num_heads: 4, kv_num_heads: 2, ...attributes },
+    { outputs: 3, loss: [], type: 'float32' },
+  )
+
+/** Operators with rows for pruning and no plainer form. */
+export const fusedPruningCases: readonly OperatorCase[] = [
+  grouped('four query heads, two of keys and values'),
+  grouped('a scale', { scale: float(0.3) }),
+  microsoft(
+    'GroupQueryAttention',
+    'past words',
+    {
+      Q: [1, 1, 32],
+      K: [1, 1, 16],
+      V: [1, 1, 16],
+      pastKeys: [1, 2, 2, 8],
+      pastValues: [1, 2, 2, 8],
+      lengths: int32([1], [2]),
+      total: int32([], [3]),
+    },
+    { num_heads: 4, kv_num_heads: 2 },
+    { outputs: 3, loss: [], type: 'float32' },
+  ),
+]

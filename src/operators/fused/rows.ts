@@ -1,0 +1,82 @@
+import { sizeOf } from '../../base/index.ts'
+import { intOf } from '../../onnx/index.ts'
+import { convAxes, convMacs, resizeGroups } from '../conv.ts'
+import { at, freezeAxes, hasInput, inputOf, joinAxes, joinBroadcast, outputOf, range } from '../helpers.ts'
+import { matmul, matmulAxes } from '../matmul.ts'
+import { scaledRowsAxes } from '../normalization.ts'
+import { type AxisContext, type AxisRule, free, type NodeContext, type Operator, unknown } from '../types.ts'
+import { passAxes } from '../unary.ts'
+import { heads } from './heads.ts'
+
+/** A row for pruning alone: gradients go by the operator's plain form. */
+const row = (axes: AxisRule, rest: Partial<Operator> = {}): Operator => ({
+  gradient: unknown,
+  axes,
+  macs: free,
+  ...rest,
+})
+
+/** An activation of x with a bias added first. */
+const biasedAxes: AxisRule = (a) => {
+  passAxes(a)
+  if (hasInput(a.node, 1)) joinBroadcast(a, inputOf(a.node, 1), outputOf(a.node, 0))
+}
+
+/** The order of a factor's axes in which the product is one of matrices: batch axes, rows, columns. */
+const orderOf = (c: NodeContext, position: number, side: 'A' | 'B'): number[] => {
+  const rank = c.dims(inputOf(c.node, position)).length
+  if (rank < 2) return range(0, rank)
+  const order = intOf(c.node, `transBatch${side}`, 0) ? [...range(1, rank - 1), 0, rank - 1] : range(0, rank)
+  return intOf(c.node, `trans${side}`, 0) ? [...order.slice(0, -2), order.at(-1)!, order.at(-2)!] : order
+}
+
+const product: Operator = row(
+  (x) =>
+    matmulAxes(x, {
+      a: inputOf(x.node, 0),
+      b: inputOf(x.node, 1),
+      orderA: orderOf(x, 0, 'A'),
+      orderB: orderOf(x, 1, 'B'),
+    }),
+  { macs: (m) => sizeOf(m.dims(outputOf(m.node, 0))) * m.dims(inputOf(m.node, 0))[orderOf(m, 0, 'A').at(-1)!]! },
+)
+
+/** γ·normalized(x + skip + bias) + β, and the sum as the last output. */
+const skippingAxes =
+  (bias: number): AxisRule =>
+  (a) => {
+    const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
+    const rank = a.dims(x).length
+    joinAxes(a, x, y)
+    a.approximate(at(x, rank - 1), 'mean and variance change when features are removed')
+    for (const i of [1, ...range(2, bias + 1)]) if (hasInput(a.node, i)) joinBroadcast(a, inputOf(a.node, i), y)
+    for (const [i, output] of a.node.outputs.entries()) {
+      if (!output || i === 0) continue
+      if (i === 3) joinAxes(a, x, output)
+      else freezeAxes(a, output, 'its statistics are taken over the features')
+    }
+  }
+
+/** Fused operators that lose units like the plain ones they are made of. */
+export const fusedRows = {
+  '': { SimplifiedLayerNormalization: row((a) => scaledRowsAxes(a)) },
+  'com.microsoft': {
+    Gelu: row(passAxes),
+    QuickGelu: row(passAxes),
+    BiasGelu: row(biasedAxes),
+    FastGelu: row(biasedAxes),
+    FusedConv: row(
+      (a: AxisContext) => {
+        convAxes(a)
+        if (hasInput(a.node, 3)) joinAxes(a, inputOf(a.node, 3), outputOf(a.node, 0))
+      },
+      { macs: (m) => convMacs(m), resize: resizeGroups },
+    ),
+    FusedGemm: row(matmul.Gemm.axes, { macs: matmul.Gemm.macs }),
+    FusedMatMul: product,
+    TransposeMatMul: product,
+    SkipLayerNormalization: row(skippingAxes(4)),
+    SkipSimplifiedLayerNormalization: row(skippingAxes(3)),
+    ...heads,
+  },
+} satisfies Record<string, Record<string, Operator>>
