@@ -361,13 +361,17 @@ describe('bench', () => {
   })
 
   test('the time and memory of pruning, of files too', async () => {
-    const { rows } = await json<{ rows: { network: string; ms: number; groups: number }[] }>(folder, [
-      ...['bench', 'prune', '--network', 'seed-cnn', '--network', 'tf-cnn.onnx'],
-    ])
+    type Rows = { rows: { network: string; ms: number; groups: number; peakBytes: number }[] }
+    const { rows } = await json<Rows>(folder, ['bench', 'prune', '--network', 'seed-cnn', '--network', 'tf-cnn.onnx'])
     expect(rows.map(({ network, groups }) => [network, groups])).toEqual([
       ['seed-cnn', 2],
       ['tf-cnn.onnx', 5],
     ])
+    await fails(
+      2,
+      ['bench', 'prune', '--network', 'seed-cnn', '--network', 'none.onnx'],
+      "no file or network 'none.onnx'",
+    )
   })
 
   test('what it cannot do', async () => {

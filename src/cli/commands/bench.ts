@@ -1,14 +1,10 @@
 import { UsageError } from '../../base/index.ts'
 import { networks } from '../../nn/index.ts'
-import { pruneModel } from '../../prune/index.ts'
-import { nodeRuntime } from '../../runtime/node.ts'
 import { benchCentralization } from '../bench/centralization.ts'
-import { median } from '../bench/median.ts'
 import { benchOptimizers, contestOptions } from '../bench/optimizers.ts'
+import { benchPrune } from '../bench/prune.ts'
 import { benchTrain } from '../bench/train.ts'
 import { command } from '../command.ts'
-import { byteText, type Console, table } from '../console.ts'
-import { loadModel } from '../models.ts'
 
 export const bench = command({
   name: 'bench',
@@ -34,27 +30,3 @@ export const bench = command({
     throw new UsageError(`there is no bench of '${what}'`, { remedy: 'use train, prune, optimizers or centralization' })
   },
 })
-
-const benchPrune = async (names: readonly string[], console: Console) => {
-  const rows = []
-  for (const name of names) {
-    const { model } = await loadModel(name)
-    const times = []
-    let groups = 0
-    for (let i = 0; i < 5; i++) {
-      const start = performance.now()
-      const { plan } = await pruneModel(model, { runtime: nodeRuntime, target: { ratio: 0.5 } })
-      times.push(performance.now() - start)
-      groups = plan.groups.length
-    }
-    rows.push({ network: name, ms: median(times), groups, peakBytes: process.resourceUsage().maxRSS * 1024 })
-  }
-  console.say('analysis, plan and surgery at a ratio of 0.5; peak memory of the process so far')
-  console.say(
-    table(
-      ['network', 'groups', 'ms', 'peak memory'],
-      rows.map((row) => [row.network, String(row.groups), row.ms.toFixed(1), byteText(row.peakBytes)]),
-    ),
-  )
-  return { rows }
-}
