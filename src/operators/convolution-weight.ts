@@ -79,6 +79,10 @@ export const weightByProducts = (g: GradientContext, c: Convolution, x: string, 
   return movable && fewer ? byShiftingBoth(g, c, x, dy) : byShiftingInput(g, c, x, dy)
 }
 
+/** Values as [channels, positions…, N]: whatever moves along any axis of positions then copies runs of at least N values. */
+const samplesLast = (g: GradientContext, c: Convolution, value: string): string =>
+  transpose(g, value, [...range(1, c.x.length), 0])
+
 /**
  * A tap (a, b) of the kernel, b along the last axis, moves x by b and, what comes to the same in the sum, ∂L/∂y by −a:
  *   ∂L/∂w[o,c,a,b] = Σ_{h,w} ∂L/∂y[o, h + pad − a·d, w] · x[c, h, w·s + b·d − pad],
@@ -94,16 +98,15 @@ const byShiftingBoth = (g: GradientContext, c: Convolution, x: string, dy: strin
   const moved = (value: string, offset: readonly number[]) => {
     const before = offset.map((k, i) => k * dilations[i]! - begin[i]!)
     const after = before.map((n, i) => grid[i]! - c.y[i + 2]! - n)
-    return padZeros(g, value, [0, 0, ...before, 0], [0, 0, ...after, 0])
+    return padZeros(g, value, [0, ...before, 0, 0], [0, ...after, 0, 0])
   }
-  const swapped = (value: string) => transpose(g, value, [1, 0, ...range(2, c.x.length)])
-  const rows = swapped(dy)
+  const rows = samplesLast(g, c, dy)
   const left = concat(
     g,
     offsetsOf(outer).map((offset) => moved(rows, offset)),
     0,
   )
-  const right = concat(g, tapsAlongLast(g, c, swapped(x)), 0)
+  const right = concat(g, tapsAlongLast(g, c, samplesLast(g, c, x)), 0)
 
   const points = sizeOf(grid) * c.x[0]! * c.y.at(-1)!
   const [heights, width] = [sizeOf(outer), kernel.at(-1)!]
@@ -114,12 +117,6 @@ const byShiftingBoth = (g: GradientContext, c: Convolution, x: string, dy: strin
   )
   const taps = reshape(g, found, [heights, outputs, width, channels])
   return reshape(g, transpose(g, taps, [1, 3, 0, 2]), [outputs, channels, ...kernel])
-}
-
-/** Values as [channels, other axes…, N, last axis]: moving along the other axes then copies long runs. */
-const channelsFirst = (g: GradientContext, c: Convolution, value: string): string => {
-  const last = c.x.length - 1
-  return transpose(g, value, [1, ...range(2, last), 0, last])
 }
 
 /**
@@ -134,7 +131,7 @@ const byShiftingInput = (g: GradientContext, c: Convolution, x: string, dy: stri
   const points = n * sizeOf(c.y.slice(2))
 
   const [before, after] = [begin.slice(0, -1), end.slice(0, -1)]
-  const padded = padZeros(g, channelsFirst(g, c, x), [0, ...before, 0, 0], [0, ...after, 0, 0])
+  const padded = padZeros(g, samplesLast(g, c, x), [0, ...before, 0, 0], [0, ...after, 0, 0])
   const row = concat(g, tapsAlongLast(g, c, padded), 0)
   const columns = offsetsOf(kernel.slice(0, -1)).map((offset) => {
     const reads = outer.map((axis) => {
@@ -144,7 +141,7 @@ const byShiftingInput = (g: GradientContext, c: Convolution, x: string, dy: stri
     })
     return reshape(g, sliced(g, row, reads), [width * channels, points])
   })
-  const rows = reshape(g, channelsFirst(g, c, dy), [outputs, points])
+  const rows = reshape(g, samplesLast(g, c, dy), [outputs, points])
   const product = (column: string) => g.b.op('Gemm', [rows, column], { transB: 1 })
   const found = channels * sizeOf(kernel) <= 128 ? product(concat(g, columns, 0)) : concat(g, columns.map(product), 1)
   // Columns stand in the order (offset, last tap, channel).
@@ -152,18 +149,18 @@ const byShiftingInput = (g: GradientContext, c: Convolution, x: string, dy: stri
   return reshape(g, transpose(g, taps, [0, 2, 1]), [outputs, channels, ...kernel])
 }
 
-/** What every tap along the last axis reads of [channels, …, N, last axis]; the edges are read as zeros. */
+/** What every tap along the last axis reads of [channels, …, last axis, N]; the edges are read as zeros. */
 const tapsAlongLast = (g: GradientContext, c: Convolution, value: string): string[] => {
   const { kernel, strides, dilations, begin } = c.windows
   const [stride, dilation, pad] = [strides.at(-1)!, dilations.at(-1)!, begin.at(-1)!]
   const [from, to] = [c.x.at(-1)!, c.y.at(-1)!]
   const span = (to - 1) * stride + 1
-  const none = range(0, c.x.length - 1).map(() => 0)
+  const none = range(0, c.x.length - 2).map(() => 0)
   return range(0, kernel.at(-1)!).map((k) => {
     // Padding and, where it is negative, cutting in one go, so that what is left starts with the tap's first reading.
     const before = pad - k * dilation
-    const cut = padZeros(g, value, [...none, before], [...none, span - from - before])
-    return sliced(g, cut, [{ axis: c.x.length - 1, start: 0, ...reading(0, stride, to, span) }])
+    const cut = padZeros(g, value, [...none, before, 0], [...none, span - from - before, 0])
+    return sliced(g, cut, [{ axis: c.x.length - 2, start: 0, ...reading(0, stride, to, span) }])
   })
 }
 
