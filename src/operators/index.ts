@@ -34,7 +34,7 @@ import { unpool } from './unpool.ts'
 export { withoutRow } from './catalogue.ts'
 export { loweringOf, lowerings } from './fused/index.ts'
 export { fusedRows } from './fused/rows.ts'
-export * from './signs.ts'
+export * from './signs/index.ts'
 export * from './types.ts'
 
 /** The operators' table: all this project knows about ONNX's operators, a row each. */

@@ -181,3 +181,53 @@ test('a quantized weight whose zero is not 0 is not pruned where its slices woul
   expect(Object.keys((await prove(build(0))).slices)).toEqual(['one', 'two'])
   expect((await prove(build(128))).slices).toEqual({})
 })
+
+describe('quantized values in a product of two', () => {
+  const point = (net: Net, zero: number) =>
+    net.b.initializer(net.b.fresh('zero'), { type: 'uint8', dims: [], bytes: Uint8Array.of(zero) })
+  /** Rows of scores whose inner axis is 6 units, both factors quantized and back. */
+  const scores = (through: (net: Net, x: string) => string): Model => {
+    const net = new Net([4, 5])
+    const project = (name: string) => net.b.op('MatMul', ['x', net.weight(name, [5, 6])])
+    const [q, k] = [through(net, project('q')), through(net, project('k'))]
+    const products = net.b.op('MatMul', [q, net.b.op('Transpose', [k], { perm: [0, 2, 1] })])
+    return net.model(net.dense(net.flatten(products), 'out', [3, 16]))
+  }
+  const between =
+    (zeros: readonly [number, number], scales = [0.1, 0.1], middle: Step = (_, x) => x): Step =>
+    (net, x) => {
+      const q = net.b.op('QuantizeLinear', [x, net.b.scalar(scales[0]!), point(net, zeros[0])])
+      return net.b.op('DequantizeLinear', [middle(net, q), net.b.scalar(scales[1]!), point(net, zeros[1])])
+    }
+  const asNumbers: Step = (net, q) => net.b.op('Cast', [q], { to: 1 })
+
+  test.each<[string, Step]>([
+    ['another zero point on the way back', between([128, 0])],
+    ['a zero point that only the way back has', between([0, 7])],
+    [
+      'another zero point behind a change of shape',
+      between([128, 120], [0.1, 0.1], (net, q) => net.b.op('Transpose', [q], { perm: [0, 1, 2] })),
+    ],
+    [
+      'whole numbers taken for real ones',
+      (net, x) => asNumbers(net, net.b.op('QuantizeLinear', [x, net.b.scalar(0.1), point(net, 128)])),
+    ],
+  ])('%s is no 0', async (_, step) => {
+    const model = scores(step)
+    expect(await reasonsOf(model, 'q')).toEqual([expect.stringMatching(/none of which is surely 0/)])
+    await prove(model)
+  })
+
+  test.each<[string, Step]>([
+    ['the same zero point', between([128, 128])],
+    ['the same zero point, another scale', between([128, 128], [0.1, 0.3])],
+    [
+      'the same zero point behind a change of order',
+      between([100, 100], [0.1, 0.1], (net, q) => net.b.op('Transpose', [q], { perm: [0, 1, 2] })),
+    ],
+    ['no zero point', (net, x) => asNumbers(net, net.b.op('QuantizeLinear', [x, net.b.scalar(0.1), point(net, 0)]))],
+  ])('%s keeps 0', async (_, step) => {
+    const plan = await prove(scores(step))
+    expect(plan.slices.q?.['1']).toHaveLength(3)
+  })
+})

@@ -2,13 +2,14 @@ import { type Model, type Node, nodeLabel, opsetOf } from '../onnx/index.ts'
 import {
   type AxisRef,
   anySign,
-  type NodeContext,
   type SignContext,
   type SignRule,
   type Signs,
   signRuleOf,
   signsOf,
+  type ZeroPoint,
   zero,
+  zeroPointOf,
 } from '../operators/index.ts'
 import { maskedNames } from './mask.ts'
 import type { KnownValues, Place, RuleRun, Tie } from './rule-run.ts'
@@ -38,9 +39,11 @@ export const freezeUnproven = (model: Model, units: AxisUnits, runs: readonly No
     const context = { node, opset, dims, type, constant: values.constant }
     const where = `${node.opType} '${nodeLabel(node)}'`
     const whole = (i: number) => state.whole(node.inputs[i] ?? '')
-    const everywhere: SignContext = { ...context, signs: whole, touched: () => false }
+    const zeroPoint = (i: number) => state.zeroPoint(node.inputs[i] ?? '')
+    const everywhere: SignContext = { ...context, zeroPoint, signs: whole, touched: () => false }
     node.outputs.forEach((name, position) => {
-      state.note(node, name, numbersOnly(signRuleOf(node, position)(everywhere)))
+      const signs = numbersOnly(signRuleOf(node, position)(everywhere))
+      state.note(node, name, signs, zeroPointOf(everywhere, position))
     })
     for (const tie of rule.ties(dims)) {
       const sums = tie.outputs.length === 0 && !lendsOnly.has(node.opType)
@@ -50,7 +53,7 @@ export const freezeUnproven = (model: Model, units: AxisUnits, runs: readonly No
       for (const { position, slot } of places)
         if (sums) freezeSums(units, slot, seen, `${where}: ${unprovenSum}`)
         else {
-          const ask = remembered(seen, signRuleOf(node, position), whole, context)
+          const ask = remembered(seen, signRuleOf(node, position), everywhere)
           state.fill(slot, (root) => {
             const signs = ask(root)
             if (typeof signs !== 'number') units.freezeClass(root, `${where}: ${signs ?? notANumber}`)
@@ -71,12 +74,7 @@ type Answer = ReturnType<SignRule>
 const numbersOnly = (answer: Answer): Signs => (typeof answer === 'number' ? answer : anySign)
 
 /** The rule's answer for a class, found once for all classes that are alike. */
-const remembered = (
-  seen: Seen,
-  rule: SignRule,
-  whole: (input: number) => Signs,
-  context: NodeContext,
-): ((root: number) => Answer) => {
+const remembered = (seen: Seen, rule: SignRule, everywhere: SignContext): ((root: number) => Answer) => {
   const answers = new Map<string, Answer>()
   let [lastKey, last] = ['', undefined as Answer]
   return (root) => {
@@ -86,8 +84,8 @@ const remembered = (
       answers.set(
         key,
         rule({
-          ...context,
-          signs: (i) => (seen[i]?.[root] ? seen[i][root]! & anySign : whole(i)),
+          ...everywhere,
+          signs: (i) => (seen[i]?.[root] ? seen[i][root]! & anySign : everywhere.signs(i)),
           touched: (i) => Boolean(seen[i]?.[root]),
         }),
       )
@@ -121,6 +119,7 @@ class MaskedSigns {
   readonly #masked: Set<string>
   readonly #bySlot = new Map<number, Uint8Array>()
   readonly #whole = new Map<string, Signs>()
+  readonly #zeroPoints = new Map<string, ZeroPoint>()
   /** Values some of whose numbers change when units are masked. */
   readonly #moved = new Set<string>()
   readonly #seen: Uint8Array[] = []
@@ -147,8 +146,14 @@ class MaskedSigns {
     return signs
   }
 
+  /** What the numbers of a value are counted from. */
+  zeroPoint(name: string): ZeroPoint {
+    return this.#zeroPoints.get(name) ?? '0'
+  }
+
   /** Takes down what a node's rule says of all of an output. The contents of what no unit moves are known better. */
-  note({ inputs }: Node, output: string, signs: Signs): void {
+  note({ inputs }: Node, output: string, signs: Signs, zeroPoint: ZeroPoint): void {
+    this.#zeroPoints.set(output, zeroPoint)
     if (inputs.some((name) => this.#moved.has(name))) this.#moved.add(output)
     if (this.#moved.has(output) || !this.#values.constant(output)) this.#whole.set(output, signs)
   }

@@ -2,12 +2,12 @@ import { expect, test } from 'vitest'
 import { numbersOf } from '../../base/index.ts'
 import { copyNode } from '../../onnx/index.ts'
 import type { OperatorCase } from '../cases/types.ts'
-import { anySign, negative, positive, signRuleOf, signsOf, zero } from '../signs.ts'
+import { anySign, negative, positive, signRuleOf, signsOf, zero, zeroPointOf } from '../signs/index.ts'
 import { caseContext, cut, factsOf, masked, place, run } from './axes.ts'
 
 /**
- * Sets a case's inputs to zero at one unit after another and looks at the outputs there: each number's sign must be among
- * those the rule allows, and a number it must be unless the rule doubts it.
+ * Sets a case's inputs to zero at one unit after another and looks at the outputs there: each number's sign, counted from its
+ * zero point, must be among those the rule allows, and a number it must be unless the rule doubts it.
  *
  * @returns how many numbers were looked at
  */
@@ -42,11 +42,16 @@ export const checkSigns = async (c: OperatorCase): Promise<number> => {
         ...context,
         signs: (i) => signs(node.inputs[i] ?? ''),
         touched: (i) => has(node.inputs[i] ?? '').length > 0,
+        zeroPoint: () => '0',
       })
+      const point = zeroPointOf({ ...context, zeroPoint: () => '0' }, position)
+      const shown = out[point]
+      const origin = shown ? numbersOf(shown)[0]! : Number(point)
       for (const axis of context.dims(value).keys()) {
         const there = indices(value, axis, true)
-        if (there.length === 0 || typeof allowed !== 'number') continue
-        for (const number of numbersOf(cut(out[value]!, (other) => (other === axis ? there : undefined)))) {
+        if (there.length === 0 || typeof allowed !== 'number' || Number.isNaN(origin)) continue
+        for (const whole of numbersOf(cut(out[value]!, (other) => (other === axis ? there : undefined)))) {
+          const number = whole - origin
           const what = `${value} at ${unit} is ${number}`
           expect(number, what).not.toBeNaN()
           expect((number > 0 ? positive : number < 0 ? negative : zero) & allowed, what).not.toBe(0)
