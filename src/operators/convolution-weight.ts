@@ -1,5 +1,6 @@
 import { sizeOf } from '../base/index.ts'
 import type { Convolution } from './convolution.ts'
+import { byShiftingBoth, prefersShiftingBoth, samplesLast } from './convolution-shift.ts'
 import { concat, padZeros, range, reshape, slice, sum, transpose } from './helpers.ts'
 import type { GradientContext } from './types.ts'
 import { leftoverOf, offsetsOf } from './windows.ts'
@@ -70,54 +71,8 @@ const overGradient = (g: GradientContext, c: Convolution, x: string, dy: string,
  * ∂L/∂w as matrix products over the P positions of the batch: with ∂L/∂y as rows [O, P] and x_k, [C, P], what offset k of
  * the kernel reads there,  ∂L/∂w[:,:,k] = ∂L/∂y · x_kᵀ. One group only.
  */
-export const weightByProducts = (g: GradientContext, c: Convolution, x: string, dy: string): string => {
-  const { kernel, strides } = c.windows
-  const [rows, width] = [sizeOf(kernel.slice(0, -1)), kernel.at(-1)!]
-  const [channels, outputs] = [c.x[1]!, c.y[1]!]
-  const movable = strides.slice(0, -1).every((stride) => stride === 1)
-  const fewer = outputs * rows + channels * width < channels * rows * width
-  return movable && fewer ? byShiftingBoth(g, c, x, dy) : byShiftingInput(g, c, x, dy)
-}
-
-/** Values as [channels, positions…, N]: whatever moves along any axis of positions then copies runs of at least N values. */
-const samplesLast = (g: GradientContext, c: Convolution, value: string): string =>
-  transpose(g, value, [...range(1, c.x.length), 0])
-
-/**
- * A tap (a, b) of the kernel, b along the last axis, moves x by b and, what comes to the same in the sum, ∂L/∂y by −a:
- *   ∂L/∂w[o,c,a,b] = Σ_{h,w} ∂L/∂y[o, h + pad − a·d, w] · x[c, h, w·s + b·d − pad],
- * one product of all (a, o) with all (b, c). Copies of x for every b and of ∂L/∂y for every a are far fewer than of x for
- * every (a, b). Where ∂L/∂y moves, the stride is 1.
- */
-const byShiftingBoth = (g: GradientContext, c: Convolution, x: string, dy: string): string => {
-  const { kernel, dilations, begin } = c.windows
-  const outer = kernel.slice(0, -1)
-  const [channels, outputs] = [c.x[1]!, c.y[1]!]
-  const grid = c.x.slice(2, -1)
-
-  const moved = (value: string, offset: readonly number[]) => {
-    const before = offset.map((k, i) => k * dilations[i]! - begin[i]!)
-    const after = before.map((n, i) => grid[i]! - c.y[i + 2]! - n)
-    return padZeros(g, value, [0, ...before, 0, 0], [0, ...after, 0, 0])
-  }
-  const rows = samplesLast(g, c, dy)
-  const left = concat(
-    g,
-    offsetsOf(outer).map((offset) => moved(rows, offset)),
-    0,
-  )
-  const right = concat(g, tapsAlongLast(g, c, samplesLast(g, c, x)), 0)
-
-  const points = sizeOf(grid) * c.x[0]! * c.y.at(-1)!
-  const [heights, width] = [sizeOf(outer), kernel.at(-1)!]
-  const found = g.b.op(
-    'Gemm',
-    [reshape(g, left, [heights * outputs, points]), reshape(g, right, [width * channels, points])],
-    { transB: 1 },
-  )
-  const taps = reshape(g, found, [heights, outputs, width, channels])
-  return reshape(g, transpose(g, taps, [1, 3, 0, 2]), [outputs, channels, ...kernel])
-}
+export const weightByProducts = (g: GradientContext, c: Convolution, x: string, dy: string): string =>
+  prefersShiftingBoth(c) ? byShiftingBoth(g, c, x, dy) : byShiftingInput(g, c, x, dy)
 
 /**
  * Only x moves: the offsets along the last axis are laid side by side first, so that one product serves a row of the
