@@ -1,5 +1,5 @@
 import { type Loss, type TrainingGraph, trainableInitializers, trainingGraph } from '../autodiff/index.ts'
-import { byteLengthOf, float32, float32Of } from '../base/index.ts'
+import { float32, float32Of } from '../base/index.ts'
 import { copyModel, type Model } from '../onnx/index.ts'
 import {
   blockConvolutions,
@@ -37,27 +37,30 @@ export type EngineOptions = {
 /** A training graph made ready for one batch shape. */
 export type Prepared = { readonly graph: TrainingGraph; readonly session: Session; readonly settings: SessionOptions }
 
-/** Makes the training graph of a batch's shape and opens it. */
+/**
+ * Makes the training graph of a batch's shape and opens it. Without ONNX Runtime's memory pattern, one block planned for all
+ * values, a step takes no longer and up to half the memory: activations wait for the way back and leave holes in any plan.
+ */
 export const prepare = async (model: Model, options: EngineOptions, batch: EngineBatch): Promise<Prepared> => {
   const { runtime, threads, minimalFiltering, ...rest } = options
   const inputs = Object.fromEntries(Object.entries(batch.inputs).map(([name, { dims }]) => [name, dims]))
   const form = await formFor(runtime, model, batch.inputs, minimalFiltering)
   const trainable = rest.trainable ?? trainableInitializers(model.graph)
   const graph = await trainingGraph(form, { runtime, ...rest, trainable, inputs })
-  const bytes = await layOutInBlocks(runtime, model, graph, batch)
-  const settings = { ...(threads !== undefined && { threads }), memoryPattern: bytes < manyBytes }
+  await layOutInBlocks(runtime, model, graph, batch)
+  const settings = { ...(threads !== undefined && { threads }), memoryPattern: false }
   return { graph, session: await runtime.open(graph.model, settings), settings }
 }
 
-/** Convolutions of the training graph in the engine's blocked layout, where it has one; the bytes of all its values. */
+/** Convolutions of the training graph in the engine's blocked layout, where it has one. */
 const layOutInBlocks = async (
   runtime: Runtime,
   model: Model,
   { model: training, updates }: TrainingGraph,
   batch: EngineBatch,
-): Promise<number> => {
+): Promise<void> => {
   const block = await blockSizeOf(runtime)
-  if (block < 2) return 0
+  if (block < 2) return
   const names = new Set(training.graph.inputs.map((input) => input.name))
   const weights = [...model.graph.initializers].filter(([name]) => names.has(name))
   // ONNX Runtime writes a training BatchNormalization's new statistics over the ones it was fed.
@@ -73,11 +76,7 @@ const layOutInBlocks = async (
   }
   const types = await trace(runtime, training, feeds)
   blockConvolutions(training, types, block)
-  return [...types.values()].reduce((sum, type) => sum + byteLengthOf(type), 0)
 }
-
-/** Bytes of all values of a step together beyond which memory matters more than the last few per cent of time. */
-const manyBytes = 2 ** 29
 
 /** The model with its convolutions as the engine does them fastest, before it is differentiated. */
 const formFor = async (runtime: Runtime, model: Model, inputs: Values, channels?: number): Promise<Model> => {
