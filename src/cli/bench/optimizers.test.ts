@@ -40,15 +40,8 @@ test('optimizers compete; the same command again only reads what was found', asy
   expect(await resultsFile()).toBe(lines)
 
   await json(folder, [...command, '--optimizer', 'gc+nesterov'])
-  const table = await json<Document>(folder, [
-    'bench',
-    'optimizers',
-    '--table',
-    '--out',
-    'out',
-    '--optimizer',
-    'ranger',
-  ])
+  const flags = command.slice(0, command.indexOf('--optimizer'))
+  const table = await json<Document>(folder, [...flags, '--table', '--optimizer', 'ranger'])
   expect(table.arenas[0]!.standings).toEqual(
     first.arenas[0]!.standings.filter(({ optimizer }) => optimizer === 'ranger').map((own) => ({
       ...own,
@@ -56,6 +49,18 @@ test('optimizers compete; the same command again only reads what was found', asy
     })),
   )
   expect((await resultsFile()).startsWith(lines)).toBe(true)
+})
+
+test('what other flags left in the folder is no part of a table', async () => {
+  const into = (...more: string[]) => json<Document>(folder, [...command, '--out', 'shared', ...more])
+  const one = await into()
+  const two = await into('--rates', '2')
+  const longer = await into('--epochs', '2')
+  expect((await into('--table')).arenas).toEqual(one.arenas)
+  expect((await into('--table', '--rates', '2')).arenas).toEqual(two.arenas)
+  expect((await into('--table', '--epochs', '2')).arenas).toEqual(longer.arenas)
+  const { code, stderr } = await espalier(folder, [...command, '--out', 'shared', '--table', '--rates', '3'])
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/no finished optimizer in 'shared', with 3 rates, 2 seeds/)])
 })
 
 test('the table is printed and written, with the curves', async () => {
@@ -92,7 +97,8 @@ test.each([
   [['--network', 'alexnet'], /no network is called 'alexnet'/],
   [['--schedule', 'sometimes'], /there is no schedule 'sometimes'/],
   [['--samples', '5000'], /has 120 training samples, not 5000 and 40/],
-  [['--table', '--out', 'nothing'], /there is no result in 'nothing'/],
+  [['--test', '50'], /has 40 test samples, not 50/],
+  [['--table', '--out', 'nothing'], /there is no finished optimizer in 'nothing'/],
   [['--rates', '0'], /--rates 0 makes no sense/],
 ])('%s is wrong usage, said before any run', async (more, message) => {
   const { code, stderr } = await espalier(folder, [...command, ...more])

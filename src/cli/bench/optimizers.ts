@@ -11,6 +11,7 @@ import {
   contest,
   differences,
   entrantOf,
+  finished,
   openResults,
   type ResultsFile,
   standardField,
@@ -28,13 +29,13 @@ export const contestOptions = {
   data: { kind: 'list', value: 'SPEC', help: 'optimizers: samples to train on, mnist, idx:DIR … (mnist)' },
   ablations: { kind: 'flag', help: "optimizers: also Ranger's and modern Ranger's parts, one in or out at a time" },
   schedule: { kind: 'list', value: 'TEXT', help: 'optimizers: schedules tried (flat-cosine and one-cycle)' },
-  rates: { kind: 'number', value: 'N', help: 'optimizers: rates tried with each schedule (3)', min: 1, whole: true },
+  rates: { kind: 'number', value: 'N', help: 'optimizers: rates tried with each schedule (4)', min: 1, whole: true },
   seeds: { kind: 'number', value: 'N', help: 'optimizers: runs with the best setting (5)', min: 1, whole: true },
   epochs: { kind: 'number', value: 'N', help: 'optimizers: passes over the samples (3)', min: 1, whole: true },
   samples: { kind: 'number', value: 'N', help: 'optimizers: samples trained on (2000)', min: 1, whole: true },
   validation: { kind: 'number', value: 'N', help: 'optimizers: further ones to choose by (2000)', min: 1, whole: true },
   test: { kind: 'number', value: 'N', help: 'optimizers: test samples, evenly spread (5000)', min: 1, whole: true },
-  table: { kind: 'flag', help: 'optimizers: makes no further runs, only the table of those in --out' },
+  table: { kind: 'flag', help: 'optimizers: makes no runs, only the table of those in --out made with the same flags' },
   out: { kind: 'text', value: 'DIR', help: 'optimizers: folder of the results, to which a further run adds' },
 } as const satisfies Options
 
@@ -54,9 +55,14 @@ export const benchOptimizers = async (values: ContestValues, console: Console) =
   const out = values.out ?? 'runs/optimizers'
   await checkFolder(out)
   const file = await openResults(join(out, 'results.jsonl'))
-  const results = values.table ? file.known : await compete(values, file, console)
+  const terms = termsOf(values)
+  const results = values.table
+    ? finished(file.known.filter(madeWith(terms)), terms)
+    : await compete(values, file, console)
   if (results.length === 0)
-    throw new UsageError(`there is no result in '${out}'`, { remedy: 'leave --table away to make some' })
+    throw new UsageError(`there is no finished optimizer in '${out}', with ${termsText(terms)}`, {
+      remedy: 'leave --table away to make the runs, or give the flags with which they were made',
+    })
 
   const own = new Set<string>(values.optimizer.length > 0 ? values.optimizer : standardField)
   const field = results.filter(({ optimizer }) => own.has(optimizer))
@@ -83,6 +89,26 @@ const unique = (results: readonly TrialResult[], of: 'network' | 'optimizer'): s
   ...new Set(results.map((result) => result[of])),
 ]
 
+/** What makes runs comparable: all with which the flags set up a contest, but for who takes part and where. */
+const termsOf = (values: ContestValues) => ({
+  rates: values.rates ?? 4,
+  seeds: values.seeds ?? 5,
+  ...(values.schedule.length > 0 && { schedules: values.schedule }),
+  samples: values.samples ?? 2000,
+  validation: values.validation ?? 2000,
+  test: values.test ?? 5000,
+  epochs: values.epochs ?? 3,
+  batch: values.batch ?? 25,
+})
+
+type Terms = ReturnType<typeof termsOf>
+
+const madeWith = (terms: Terms) => (result: TrialResult) =>
+  (['samples', 'validation', 'test', 'epochs', 'batch'] as const).every((size) => result[size] === terms[size])
+
+const termsText = ({ rates, seeds, samples, validation, test, epochs, batch }: Terms): string =>
+  `${rates} rates, ${seeds} seeds, ${samples} + ${validation} + ${test} samples, ${epochs} epochs, batches of ${batch}`
+
 /** Makes the runs that are not in the file yet. */
 const compete = async (values: ContestValues, file: ResultsFile, console: Console): Promise<TrialResult[]> => {
   const field = values.optimizer.length > 0 ? values.optimizer : standardField
@@ -95,11 +121,7 @@ const compete = async (values: ContestValues, file: ResultsFile, console: Consol
   return contest(arenas, entrants, {
     runtime: nodeRuntime,
     threads: values.threads ?? 1,
-    rates: values.rates ?? 3,
-    seeds: values.seeds ?? 5,
-    epochs: values.epochs ?? 3,
-    batch: values.batch ?? 25,
-    ...(values.schedule.length > 0 && { schedules: values.schedule }),
+    ...termsOf(values),
     curveSamples: 500,
     known: file.known,
     save: file.save,
@@ -119,20 +141,19 @@ export const dataName = (spec: string): string => basename(spec.replace(/^[a-z]+
 
 const arenasOf = async (spec: string, networks: readonly string[], values: ContestValues): Promise<Arena[]> => {
   const { train, test } = await loadDataset(spec)
-  const samples = values.samples ?? 2000
-  const validation = values.validation ?? 2000
+  const { samples, validation, test: measured } = termsOf(values)
   if (samples + validation > train.size)
     throw new UsageError(
       `'${spec}' has ${train.size} training samples, not ${samples} and ${validation} to choose by`,
-      {
-        remedy: 'make --samples or --validation smaller',
-      },
+      { remedy: 'make --samples or --validation smaller' },
     )
+  if (measured > test.size)
+    throw new UsageError(`'${spec}' has ${test.size} test samples, not ${measured}`, { remedy: 'make --test smaller' })
   const data = dataName(spec)
   const parts = {
     train: part(train, samples, (i) => i),
     validation: part(train, validation, (i) => samples + i),
-    test: spread(test, values.test ?? 5000),
+    test: spread(test, measured),
   }
   return networks.map((name) => {
     const network = networkNamed(name)
@@ -147,7 +168,4 @@ const part = (data: Dataset, count: number, indexOf: (i: number) => number) =>
   )
 
 /** Evenly spread: MNIST's first 5000 test images are easier than the rest. */
-const spread = (data: Dataset, wanted: number) => {
-  const count = Math.min(wanted, data.size)
-  return part(data, count, (i) => Math.floor((i * data.size) / count))
-}
+const spread = (data: Dataset, count: number) => part(data, count, (i) => Math.floor((i * data.size) / count))

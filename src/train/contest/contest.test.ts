@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { subset } from '../../data/index.ts'
+import { type Dataset, subset } from '../../data/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { smallCnn, smallDigits } from '../testing/samples.ts'
 import { openResults } from './file.ts'
@@ -17,17 +17,18 @@ const settings = {
   batch: 10,
   curveEvery: 2,
 }
+const part = (data: Dataset, from: number, to: number) =>
+  subset(
+    data,
+    Array.from({ length: to - from }, (_, i) => from + i),
+  )
+
 let arena: Arena
 let results: TrialResult[]
 
 beforeAll(async () => {
   const digits = await smallDigits(160)
-  const part = (from: number, to: number) =>
-    subset(
-      digits,
-      Array.from({ length: to - from }, (_, i) => from + i),
-    )
-  const parts = { train: part(0, 80), validation: part(80, 120), test: part(120, 160) }
+  const parts = { train: part(digits, 0, 80), validation: part(digits, 80, 120), test: part(digits, 120, 160) }
   arena = { data: 'small digits', network: 'small-cnn', ...parts, build: smallCnn }
   results = await contest([arena], ['nesterov', 'ranger'].map(entrantOf), settings)
 })
@@ -77,6 +78,14 @@ describe('a contest', () => {
     expect(again).toEqual(results)
     expect(saved).toEqual(results.slice(5))
     expect(flags).toEqual([true, true, true, true, true, false, false, false])
+  })
+
+  test('makes runs again that were measured on other samples', async () => {
+    const fewer = { ...arena, test: part(arena.test, 0, 30) }
+    const flags: boolean[] = []
+    const onEvent = ({ known }: { known: boolean }) => flags.push(known)
+    await contest([fewer], [entrantOf('nesterov')], { ...settings, known: results, onEvent })
+    expect(flags).toEqual([false, false, false, false])
   })
 
   test('counts a run that diverges as a bad one', async () => {

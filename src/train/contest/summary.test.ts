@@ -3,7 +3,7 @@ import { differences, summarise, type TrialResult } from './index.ts'
 
 const run = (optimizer: string, more: Partial<TrialResult>): TrialResult => ({
   ...{ data: 'digits', network: 'net', optimizer, schedule: 'constant', rate: 0.1, seed: 1, on: 'test' },
-  ...{ samples: 100, epochs: 2, batch: 10, accuracy: 0.9, loss: 0.3, curve: [] },
+  ...{ samples: 100, validation: 50, test: 50, epochs: 2, batch: 10, accuracy: 0.9, loss: 0.3, curve: [] },
   ...more,
 })
 

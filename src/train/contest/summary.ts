@@ -1,4 +1,4 @@
-import { bestOf } from './contest.ts'
+import { arenaOf, bestOf } from './search.ts'
 import type { Trial, TrialResult } from './trial.ts'
 
 /** How an optimizer did in an arena, over its seeds. */
@@ -84,10 +84,6 @@ export const differences = (arenas: readonly ArenaSummary[], base: string, varia
     const deltas = after.map((accuracy, i) => accuracy - before[i]!)
     return [{ data, network, mean: meanOf(deltas), error: deviationOf(deltas) / Math.sqrt(deltas.length) }]
   })
-
-/** Runs of other lengths are another arena. */
-const arenaOf = ({ data, network, samples, epochs, batch }: Trial): string =>
-  JSON.stringify([data, network, samples, epochs, batch])
 
 /** The curve: all its points are of the same samples, which the end's accuracy is not. A run too short for one has its end. */
 const pointsOf = (run: TrialResult): readonly (readonly [number, number])[] =>

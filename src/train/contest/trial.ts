@@ -14,10 +14,14 @@ export type Trial = {
   readonly rate: number
   /** Of the starting weights and of the order of samples. */
   readonly seed: number
-  /** Measured on samples set aside for tuning, or on the test samples. */
+  /** Which samples this run is measured on. */
   readonly on: 'validation' | 'test'
   /** Samples trained on. */
   readonly samples: number
+  /** Further samples, by which the setting is chosen. */
+  readonly validation: number
+  /** Samples that the chosen setting is measured on. */
+  readonly test: number
   readonly epochs: number
   readonly batch: number
 }
