@@ -17,7 +17,7 @@ import {
   tensorLike,
 } from './helpers.ts'
 import { type AxisContext, free, type GradientContext, type NodeContext, type Operator } from './types.ts'
-import { leftoverOf, type Windows, windowsOf } from './windows.ts'
+import { leftoverOf, spanOf, type Windows, windowsOf } from './windows.ts'
 
 /** Batch and channels pass through a pool; positions it reads together. */
 const poolAxes = (a: AxisContext): void => {
@@ -50,6 +50,9 @@ const poolOf = (c: NodeContext): Pool => {
 /** Windows that stand side by side, none over the edge: every input is read by one window at most. */
 const tiles = ({ windows: w, leftover }: Pool): boolean =>
   w.kernel.every((k, i) => k === w.strides[i] && w.dilations[i] === 1 && w.begin[i] === 0 && leftover[i]! >= w.end[i]!)
+
+/** No input is read by two windows; some may be read by none, and windows may hang over the edge. */
+const standApart = ({ windows }: Pool): boolean => spanOf(windows).every((span, i) => span <= windows.strides[i]!)
 
 /** Gives each input of a window its window's value, summed over the windows that read it: the transpose of a sum pool. */
 const spread = (g: GradientContext, p: Pool, values: string): string => {
@@ -99,15 +102,21 @@ const countsOf = (p: Pool, includePad: boolean): number[] => {
 
 /**
  * The gradient of a maximum goes to the one input it came from, the first in row-major order where several are equal
- * (ReLU makes many zeros). The pool itself is asked for these positions. Windows that tile the input read each position
- * once, and MaxUnpool puts every gradient in its place; others may share a maximum, where gradients add up.
+ * (ReLU makes many zeros). The pool itself is asked for these positions. Windows that stand apart read each position once at
+ * most, and MaxUnpool puts every gradient in its place; others may share a maximum, where gradients add up.
  */
 const maxGradient = (g: GradientContext, p: Pool, dy: string): string => {
   const x = inputOf(g.node, 0)
   const indices = indicesOf(g)
-  if (tiles(p) && g.type(x) === 'float32') {
-    const { kernel, strides } = p.windows
-    return g.b.op('MaxUnpool', [dy, indices, g.b.ints(p.x)], { kernel_shape: kernel, strides })
+  if (standApart(p) && g.type(x) === 'float32') {
+    const { kernel, strides, begin } = p.windows
+    const reach = strides.map((stride, i) => (p.y[i + 2]! - 1) * stride + kernel[i]! - begin[i]!)
+    const over = reach.map((end, i) => Math.max(end - p.x[i + 2]!, 0))
+    return g.b.op('MaxUnpool', [dy, indices, g.b.ints(p.x)], {
+      kernel_shape: kernel,
+      strides,
+      pads: [...begin, ...over],
+    })
   }
   const inputs = sizeOf(p.x)
   const empty = g.b.op('ConstantOfShape', [g.b.ints([inputs])], { value: tensorLike(g.type(x), [1], [0]) })

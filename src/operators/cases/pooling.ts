@@ -60,6 +60,7 @@ const windows: readonly (readonly [string, readonly number[], Attributes])[] = [
 export const poolingCases: readonly OperatorCase[] = [
   ...windows.map(([name, dims, attributes]) => max(name, dims, attributes)),
   max('dilation 2', [1, 2, 6, 6], { kernel_shape: [2, 3], dilations: [2, 2] }),
+  max('dilation 2, stride 3', [1, 2, 8, 8], { kernel_shape: [2, 2], dilations: [2, 2], strides: [3, 3] }),
   max('dilation 2, pads', [1, 1, 6, 6], {
     kernel_shape: [2, 2],
     dilations: [2, 2],
