@@ -7,6 +7,7 @@
 // PyTorch runs on one thread and on `--threads`; where other work keeps the cores busy its threads wait for each other, so
 // look at processor time there.
 import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
@@ -39,6 +40,14 @@ const shapes = () => {
 const median = (times) => [...times].sort((a, b) => a - b)[times.length >> 1]
 const updates = 30
 
+/** The most memory this process has had since the last `peakFromHere`, as Linux tells it. */
+const peakBytes = () => 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1])
+const peakFromHere = () => {
+  globalThis.gc()
+  writeFileSync('/proc/self/clear_refs', '5')
+  return peakBytes()
+}
+
 /** One process's measurement: this one's, of a preset. */
 const measure = async (name) => {
   const { presetOf } = await import(`${values.dist}/optim/index.js`)
@@ -48,18 +57,16 @@ const measure = async (name) => {
     values: Float32Array.from({ length: sizeOf(dims) }, (_, k) => Math.sin(k * 7.3 + i) / 20),
   }))
   const gradients = new Map(parameters.map((p) => [p.name, p.values.map((x) => Math.sin(x * 900) / 50)]))
-  const bytes = () => process.memoryUsage().arrayBuffers
   const weights = parameters.reduce((n, p) => n + p.values.byteLength, 0)
-  const before = bytes()
+  const before = peakFromHere()
   const running = presetOf(name).make({}).start(parameters)
   const times = []
-  let [most, cpu] = [0, process.cpuUsage()]
+  let cpu = process.cpuUsage()
   for (let step = 0; step < updates; step++) {
     if (step === 6) cpu = process.cpuUsage()
     const began = performance.now()
     running.step(gradients, { consume: true })
     if (step >= 6) times.push(performance.now() - began)
-    most = Math.max(most, bytes() - before)
   }
   const spent = process.cpuUsage(cpu)
   const state = running.links.reduce(
@@ -72,7 +79,7 @@ const measure = async (name) => {
     ms: median(times),
     cpuMs: (spent.user + spent.system) / 1000 / (updates - 6),
     stateCopies: state / weights,
-    memoryCopies: most / weights,
+    memoryCopies: (peakBytes() - before) / weights,
   }
 }
 
@@ -86,7 +93,7 @@ else {
   }
   const self = fileURLToPath(import.meta.url)
   const python = fileURLToPath(new URL('optimizer-cost.py', import.meta.url))
-  const ours = (name) => () => run(process.execPath, [self, '--only', name, '--dist', values.dist])
+  const ours = (name) => () => run(process.execPath, ['--expose-gc', self, '--only', name, '--dist', values.dist])
   const torch = (threads) => () => run(values.python, [python, String(threads)])
   const rows = [
     ['ranger, one thread', ours('ranger')],

@@ -1,5 +1,5 @@
 import { sizeOf, UsageError } from '../base/index.ts'
-import { loop, loopMemory, mul, pieceLength, sub } from './loops/index.ts'
+import { type LoopMemory, loop, memoryOf, mul, pieceLength, residence, sub } from './loops/index.ts'
 import type { StepResult } from './optimizer.ts'
 import type { Link, OptimizerEvent, Parameter, Shared, Site, Slots } from './types.ts'
 
@@ -34,7 +34,8 @@ export const checkParameters = (parameters: readonly Parameter[]): void => {
 /** Gives every link fresh memory of the parameters it applies to. */
 export const bindLinks = (links: readonly Link[], parameters: readonly Parameter[]): BoundLink[] => {
   const uses = new Map<string, number>()
-  return links.map((link) => {
+  const { zeros, settle } = residence(parameters.reduce((sum, { values }) => sum + values.length, 0))
+  const bound = links.map((link) => {
     const use = (uses.get(link.name) ?? 0) + 1
     uses.set(link.name, use)
     const mine = parameters.filter((p) => link.applies?.(p) ?? true)
@@ -42,9 +43,14 @@ export const bindLinks = (links: readonly Link[], parameters: readonly Parameter
       key: use === 1 ? link.name : `${link.name}-${use}`,
       link,
       shared: { ...link.shared },
-      slots: new Map(mine.map((p) => [p.name, link.init?.(p) ?? {}])),
+      slots: new Map(mine.map((p) => [p.name, link.init?.(p, ({ values }) => zeros(values.length)) ?? {}])),
     }
   })
+  const settled = settle()
+  for (const { slots } of bound)
+    for (const own of slots.values())
+      for (const [name, array] of Object.entries(own)) if (array instanceof Float32Array) own[name] = settled(array)
+  return bound
 }
 
 /**
@@ -107,9 +113,10 @@ export const runStep = (links: readonly BoundLink[], parameters: readonly Parame
     }
 
     for (const site of sites) {
-      const { members, length } = chains.get(site.parameter.name) ?? { members: [], length: undefined }
+      const chain = chains.get(site.parameter.name)!
+      const { members, length } = chain
       // Telemetry speaks of whole parameters.
-      if (length !== undefined && !site.emit) inPieces(site, members, length)
+      if (length !== undefined && !site.emit) inPieces(site, members, length, chain.home)
       else pass(last >= 0 ? site : { ...site, update: own(site.parameter, site.update) }, members)
     }
     return { moved: true }
@@ -119,8 +126,8 @@ export const runStep = (links: readonly BoundLink[], parameters: readonly Parame
 /** A link's part in what a parameter goes through alone: links before the last that looked at all have done their update. */
 type Member = { readonly link: Link; readonly slots: Slots; readonly shared: Shared; readonly updated: boolean }
 
-/** What a parameter goes through, and the length of the pieces it may be taken in, if it may. */
-type Chain = { readonly members: readonly Member[]; readonly length: number | undefined }
+/** What a parameter goes through, the length of the pieces it may be taken in, if it may, and where its slots live. */
+type Chain = { readonly members: readonly Member[]; readonly length: number | undefined; readonly home: LoopMemory }
 
 const chainOf = (links: readonly BoundLink[], p: Parameter, last: number): Chain => {
   const members = links.flatMap(({ link, shared, slots }, i): Member[] => {
@@ -132,7 +139,11 @@ const chainOf = (links: readonly BoundLink[], p: Parameter, last: number): Chain
     const own = link.grain?.(p)
     return sofar && own && leastMultiple(sofar, own)
   }, 1)
-  return { members, length: grain && grain * Math.max(1, Math.floor(pieceLength / grain)) }
+  return {
+    members,
+    length: grain && grain * Math.max(1, Math.floor(pieceLength / grain)),
+    home: memoryOf(members.flatMap(({ slots }) => Object.values(slots))),
+  }
 }
 
 const leastMultiple = (a: number, b: number): number => {
@@ -141,24 +152,28 @@ const leastMultiple = (a: number, b: number): number => {
   return multiple
 }
 
-const inPieces = (site: Site, members: readonly Member[], length: number): void => {
+/** Direction and weights of a piece stay in the loops' memory from the first link to the last. */
+const inPieces = (site: Site, members: readonly Member[], length: number, { kept }: LoopMemory): void => {
   const { parameter, update } = site
   const size = update.length
-  const room = length <= pieceLength ? loopMemory().places[0]! : new Float32Array(length)
+  const [directions, weights] = length <= pieceLength ? kept : [new Float32Array(length), new Float32Array(length)]
   for (let start = 0; start < size; start += length) {
     const end = Math.min(size, start + length)
     const piece = members.map((member) => ({ ...member, slots: pieceOf(member.slots, size, start, end) }))
-    const own = room.subarray(0, end - start)
+    const [own, values] = [directions!.subarray(0, end - start), weights!.subarray(0, end - start)]
+    const home = parameter.values.subarray(start, end)
     own.set(update.subarray(start, end))
+    values.set(home)
     pass(
       {
         ...site,
-        parameter: { ...parameter, values: parameter.values.subarray(start, end) },
+        parameter: { ...parameter, values },
         update: own,
         peers: piece.map(({ slots }) => slots),
       },
       piece,
     )
+    home.set(values)
   }
 }
 

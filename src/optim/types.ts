@@ -21,6 +21,9 @@ export type Parameter = {
 /** What a link remembers of one parameter: arrays by name, of the parameter's own size unless the link says otherwise. */
 export type Slots = Record<string, Float32Array | Float64Array>
 
+/** Zeros of a parameter's size, where loops reach them without a copy. Other values go in before the next zeros are asked for. */
+export type Zeros = (parameter: Parameter) => Float32Array
+
 /** Numbers a link remembers for all parameters together. */
 export type Shared = Record<string, number>
 
@@ -70,7 +73,7 @@ export type Link<S extends Slots = Slots, N extends Shared = Shared> = {
    */
   grain?(parameter: Parameter): number | undefined
   /** The slots of a parameter before its first step. */
-  init?(parameter: Parameter): S
+  init?(parameter: Parameter, zeros: Zeros): S
   /** The shared numbers before the first step. */
   readonly shared?: N
   /** Runs before the link's first `update` of a step, when the links before it have finished with all parameters. */

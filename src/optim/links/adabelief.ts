@@ -1,6 +1,6 @@
 import type { Link, Slots } from '../types.ts'
 import { adaptiveNorm } from './adam.ts'
-import { type Betas, checkBetas, checkEps, elementwise, zeros } from './moments.ts'
+import { type Betas, checkBetas, checkEps, elementwise } from './moments.ts'
 import { rectification } from './radam.ts'
 
 export type AdabeliefScalingOptions = {
@@ -47,7 +47,7 @@ export const adabeliefScaling = (o: AdabeliefScalingOptions = {}): Link<State> =
   const raw = rectify || epsOn === 'raw'
   return {
     name: 'adabelief',
-    init: (p) => ({
+    init: (p, zeros) => ({
       momentum: zeros(p),
       variance: zeros(p),
       ...(amsgrad && { largest: zeros(p) }),

@@ -1,5 +1,5 @@
 import type { Link, Slots } from '../types.ts'
-import { adaptiveStep, type Betas, checkBetas, checkEps, elementwise, zeros } from './moments.ts'
+import { adaptiveStep, type Betas, checkBetas, checkEps, elementwise } from './moments.ts'
 
 export type AdamScalingOptions = {
   /** Decay rates of the first and second moment; [0.9, 0.999]. */
@@ -41,7 +41,7 @@ export const adamScaling = (options: AdamScalingOptions = {}): Link<AdamSlots> =
   checkEps('adam', eps)
   return {
     name: 'adam',
-    init: (p) => ({
+    init: (p, zeros) => ({
       momentum: zeros(p),
       variance: zeros(p),
       ...(amsgrad && { largest: zeros(p) }),

@@ -1,6 +1,6 @@
 import type { Link, Slots } from '../types.ts'
 import { adaptiveNorm } from './adam.ts'
-import { checkBetas, checkEps, elementwise, zeros } from './moments.ts'
+import { checkBetas, checkEps, elementwise } from './moments.ts'
 
 export type AdanScalingOptions = {
   /** Decay rates of the gradient, of its differences and of the squares; [0.98, 0.92, 0.99]. The paper's β are 1 minus these. */
@@ -29,7 +29,7 @@ export const adanScaling = (o: AdanScalingOptions = {}): Link<State> => {
   checkEps('adan', eps)
   return {
     name: 'adan',
-    init: (p) => ({
+    init: (p, zeros) => ({
       momentum: zeros(p),
       difference: zeros(p),
       variance: zeros(p),

@@ -1,6 +1,6 @@
 import type { Link } from '../types.ts'
 import { cautiousScale, stableRms } from './masks.ts'
-import { checkBetas, checkEps, elementwise, zeros } from './moments.ts'
+import { checkBetas, checkEps, elementwise } from './moments.ts'
 
 export type AdemamixScalingOptions = {
   /** Decay rates of the fast average, the squares and the slow average; [0.9, 0.999, 0.9999]. */
@@ -38,7 +38,7 @@ export const ademamixScaling = (o: AdemamixScalingOptions = {}): Link<State> => 
   }
   return {
     name: 'ademamix',
-    init: (p) => ({ momentum: zeros(p), slowMomentum: zeros(p), variance: zeros(p) }),
+    init: (p, zeros) => ({ momentum: zeros(p), slowMomentum: zeros(p), variance: zeros(p) }),
     ...(!cautious && !stable && { grain: elementwise }),
     update(site, { momentum: m, slowMomentum: s, variance: v }) {
       const { update: u, step } = site

@@ -1,6 +1,6 @@
 import type { Link } from '../types.ts'
 import { cautiousScale, stableRms } from './masks.ts'
-import { type Betas, checkBetas, checkEps, elementwise, zeros } from './moments.ts'
+import { type Betas, checkBetas, checkEps, elementwise } from './moments.ts'
 
 export type AdoptScalingOptions = {
   /** [0.9, 0.9999]. */
@@ -25,7 +25,7 @@ export const adoptScaling = (o: AdoptScalingOptions = {}): Link<{ momentum: Floa
   checkEps('adopt', eps)
   return {
     name: 'adopt',
-    init: (p) => ({ momentum: zeros(p), variance: zeros(p) }),
+    init: (p, zeros) => ({ momentum: zeros(p), variance: zeros(p) }),
     ...(!cautious && !stable && { grain: elementwise }),
     update(site, { momentum: m, variance: v }) {
       const { update: u, step } = site

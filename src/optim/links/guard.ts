@@ -1,6 +1,5 @@
 import { UsageError } from '../../base/index.ts'
 import type { Link } from '../types.ts'
-import { zeros } from './moments.ts'
 
 /**
  * Drops a step whose gradients hold a NaN or an infinity: no weight moves and no counter advances, of this optimizer or its
@@ -29,7 +28,7 @@ export const accumulate = (count: number): Link<{ sum: Float32Array }, { seen: n
   return {
     name: 'accumulate',
     shared: { seen: 0 },
-    init: (p) => ({ sum: zeros(p) }),
+    init: (p, zeros) => ({ sum: zeros(p) }),
     begin({ sites, skip }, shared) {
       for (const { site, slots } of sites) {
         const u = site.update

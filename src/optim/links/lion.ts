@@ -1,6 +1,6 @@
 import type { Link, Slots } from '../types.ts'
 import { adaptiveNorm } from './adam.ts'
-import { type Betas, checkBetas, elementwise, zeros } from './moments.ts'
+import { type Betas, checkBetas, elementwise } from './moments.ts'
 
 export type LionScalingOptions = {
   /** Decay rates of the interpolation that is stepped along and of the momentum kept; [0.9, 0.99]. */
@@ -16,7 +16,7 @@ export const lionScaling = (
   const [beta1, beta2] = checkBetas('lion', o.betas ?? ([0.9, 0.99] as const))
   return {
     name: 'lion',
-    init: (p) => ({ momentum: zeros(p), ...(o.adanorm !== undefined && { norm: new Float64Array(1) }) }),
+    init: (p, zeros) => ({ momentum: zeros(p), ...(o.adanorm !== undefined && { norm: new Float64Array(1) }) }),
     ...(o.adanorm === undefined && { grain: elementwise }),
     update({ update: u }, { momentum: m, norm }) {
       const lift = adaptiveNorm(u, norm, o.adanorm)

@@ -44,11 +44,15 @@ export const lookahead = (options: LookaheadOptions = {}): Link<State> => {
 
   return {
     name: 'lookahead',
-    init: ({ values }) => ({
-      slow: atZero ? new Float32Array(values.length) : values.slice(),
-      ...(outer === 'nesterov' && { velocity: new Float32Array(values.length) }),
-      ...(pullback === 'average' && { momentum0: new Float32Array(values.length) }),
-    }),
+    init: (p, zeros) => {
+      const slow = zeros(p)
+      if (!atZero) slow.set(p.values)
+      return {
+        slow,
+        ...(outer === 'nesterov' && { velocity: zeros(p) }),
+        ...(pullback === 'average' && { momentum0: zeros(p) }),
+      }
+    },
     grain: elementwise,
     after(site, slots) {
       const { step, parameter } = site

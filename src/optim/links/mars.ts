@@ -1,5 +1,5 @@
 import type { Link } from '../types.ts'
-import { norm, scaleInPlace, zeros } from './moments.ts'
+import { norm, scaleInPlace } from './moments.ts'
 
 export type MarsCorrectionOptions = {
   /** β₁ of the momentum the corrected gradient goes into; 0.95. */
@@ -19,7 +19,7 @@ export const marsCorrection = ({
   previous: Float32Array
 }> => ({
   name: 'mars',
-  init: (p) => ({ previous: zeros(p) }),
+  init: (p, zeros) => ({ previous: zeros(p) }),
   update({ update: u }, { previous }) {
     const weight = (gamma * beta1) / (1 - beta1)
     for (let i = 0; i < u.length; i++) {

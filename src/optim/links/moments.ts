@@ -18,9 +18,6 @@ export const checkEps = (link: string, eps: number): void => {
     throw new UsageError(`${link}: eps = ${eps} makes no sense`, { remedy: 'give a small positive number' })
 }
 
-/** A tensor of zeros of a parameter's size. */
-export const zeros = ({ values }: { readonly values: Float32Array }): Float32Array => new Float32Array(values.length)
-
 /** The grain of a link to which every element is for itself. */
 export const elementwise = () => 1
 

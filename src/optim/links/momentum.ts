@@ -1,7 +1,7 @@
 import { UsageError } from '../../base/index.ts'
 import { add, loop, mul } from '../loops/index.ts'
 import type { Link, Slots } from '../types.ts'
-import { averaged, elementwise, zeros } from './moments.ts'
+import { averaged, elementwise } from './moments.ts'
 
 export type MomentumOptions = {
   /** μ; 0.9. */
@@ -26,7 +26,7 @@ export const momentum = (options: MomentumOptions = {}): Link<Slots & { momentum
     throw new UsageError("Nesterov's momentum needs a momentum and no dampening")
   return {
     name: 'momentum',
-    init: (p) => ({ momentum: zeros(p) }),
+    init: (p, zeros) => ({ momentum: zeros(p) }),
     grain: elementwise,
     update({ update: u, step }, { momentum: b }) {
       const [fade, gain] = kind === 'average' ? [1 - mu, 1 - mu] : step === 1 ? [1, 1] : [1 - mu, 1 - dampening]

@@ -1,5 +1,5 @@
 import type { Link } from '../types.ts'
-import { type Betas, checkBetas, elementwise, zeros } from './moments.ts'
+import { type Betas, checkBetas, elementwise } from './moments.ts'
 
 export type ProdigyScalingOptions = {
   /** [0.9, 0.999]. */
@@ -37,7 +37,7 @@ export const prodigyScaling = (o: ProdigyScalingOptions = {}): Link<State, Numbe
   return {
     name: 'prodigy',
     shared: { d: d0, most: d0, numerator: 0, old: d0, steps: 0 },
-    init: (p) => ({ momentum: zeros(p), variance: zeros(p), distance: zeros(p), start: p.values.slice() }),
+    init: (p, zeros) => ({ momentum: zeros(p), variance: zeros(p), distance: zeros(p), start: p.values.slice() }),
     begin({ sites }, shared) {
       shared.steps++
       const { d, steps } = shared

@@ -2,7 +2,7 @@ import { UsageError } from '../../base/index.ts'
 import { type CompatOption, has } from '../compat.ts'
 import { add, loop, mul, sub } from '../loops/index.ts'
 import type { Link, Slots } from '../types.ts'
-import { adaptiveStep, averaged, type Betas, checkBetas, checkEps, elementwise, zeros } from './moments.ts'
+import { adaptiveStep, averaged, type Betas, checkBetas, checkEps, elementwise } from './moments.ts'
 
 export type RadamScalingOptions = CompatOption & {
   /** Decay rates of the first and second moment; [0.9, 0.999]. */
@@ -62,7 +62,7 @@ export const radamScaling = (options: RadamScalingOptions = {}): Link<Moments> =
 
   return {
     name: 'radam',
-    init: (p) => ({ momentum: zeros(p), variance: zeros(p) }),
+    init: (p, zeros) => ({ momentum: zeros(p), variance: zeros(p) }),
     grain: elementwise,
     update(site, { momentum: m, variance: v }) {
       const { rho, factor, adaptive } = rectification(site.step, beta2, threshold, inclusive)

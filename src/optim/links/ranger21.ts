@@ -1,6 +1,6 @@
 import type { Link, Slots } from '../types.ts'
 import { softplusOf } from './adam.ts'
-import { type Betas, checkBetas, checkEps, elementwise, zeros } from './moments.ts'
+import { type Betas, checkBetas, checkEps, elementwise } from './moments.ts'
 import { eachRun, unitNorms, unitsOf, wholeTensor } from './units.ts'
 
 export type PositiveNegativeOptions = {
@@ -29,7 +29,7 @@ export const positiveNegative = (o: PositiveNegativeOptions = {}): Link<State> =
   checkEps('positive-negative momentum', eps)
   return {
     name: 'pnm',
-    init: (p) => ({
+    init: (p, zeros) => ({
       momentum: zeros(p),
       negative: zeros(p),
       variance: zeros(p),

@@ -1,7 +1,7 @@
 import type { Link, Parameter, SlotShape, Slots } from '../types.ts'
 import { eigenvectors } from './eigen/index.ts'
 import { multiply, orthogonalFactor, selectColumns } from './linear-algebra.ts'
-import { type Betas, checkBetas, checkEps, zeros } from './moments.ts'
+import { type Betas, checkBetas, checkEps } from './moments.ts'
 
 export type SoapScalingOptions = {
   /** [0.95, 0.95]. */
@@ -45,7 +45,7 @@ export const soapScaling = (o: SoapScalingOptions = {}): Link<State> => {
 
   return {
     name: 'soap',
-    init: (p) => {
+    init: (p, zeros) => {
       const dims = dimsOf(p)
       const own = axesOf(dims).flatMap((axis): [string, Float32Array][] => {
         const size = (dims[axis] ?? 1) ** 2

@@ -23,7 +23,7 @@ import {
 export const assemble = (rule: Rule, pages: number): Uint8Array<ArrayBuffer> => {
   const { i32, f32 } = types
   const parameters = [i32, i32, ...Array(rule.arrays).fill(i32), ...Array(rule.scalars).fill(f32)]
-  const memory = [0x02, 0x01, ...leb(pages), ...leb(pages)]
+  const memory = [0x02, 0x00, ...leb(pages)]
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0], // '\0asm', version 1
     ...section(1, [[0x60, ...sized(parameters), ...sized([])]]), // types: parameters → nothing
@@ -41,8 +41,8 @@ const functionBody = ({ arrays, scalars, values, results }: Rule): Code => {
   const [n, length, firstArray, firstScalar] = [0, 1, 2, 2 + arrays]
   const at = firstScalar + scalars // byte position of an element, the same in all arrays
   const [stop, runStop, from] = [at + 1, at + 2, at + 3]
-  const [low, high] = [from + 1, from + 2] // sums of elements 0, 1 and of 2, 3 of every four
-  const sum = high + 1
+  const firstSum = from + 1 // four of two doubles: sums of elements 0 and 1, 2 and 3, 4 and 5, 6 and 7 of every eight
+  const sum = firstSum + 4
   const firstFour = sum + 1
   const firstOne = firstFour + values.length
   const localFour = new Map(values.map((value, i) => [value, firstFour + i]))
@@ -56,31 +56,34 @@ const functionBody = ({ arrays, scalars, values, results }: Rule): Code => {
     )
   const bytesOf = (elements: number) => [...get(elements), ...i32.constant(2), ...i32.shl]
 
-  /** Something for every element of a run: for all the fours in it, then for the others one by one. */
-  const throughRun = (forFour: Code, forOne: Code): Code => [
+  /** Something for every element of a run: for all the blocks of so many bytes in it, then for the others one by one. */
+  const throughRun = (bytes: number, forBlock: Code, forOne: Code): Code => [
     ...[...get(from), ...set(at)],
-    ...[...get(from), ...bytesOf(length), ...i32.constant(-16), ...i32.and, ...i32.add, ...set(stop)],
-    ...untilStop(forFour, four.bytes),
+    ...[...get(from), ...bytesOf(length), ...i32.constant(-bytes), ...i32.and, ...i32.add, ...set(stop)],
+    ...untilStop(forBlock, bytes),
     ...[...get(runStop), ...set(stop)],
     ...untilStop(forOne, one.bytes),
   ]
 
-  /** The mean of a run, rounded to float32 at the end. */
+  /** The mean of a run, rounded to float32 at the end. Four sums side by side: one addition need not wait for the last. */
   const mean = (array: number, into: number): Code => {
     const { pair } = double
-    const loaded = [...address(array), ...four.load]
-    const addTo = (total: number, singles: Code) => [
-      ...[...get(total), ...singles, ...pair.ofLowSingles, ...pair.add, ...set(total)],
+    const sums = [0, 1, 2, 3].map((k) => firstSum + k)
+    const addPair = (total: number, offset: number) => [
+      ...[...get(total), ...address(array), ...pair.loadSingles(offset), ...pair.add, ...set(total)],
     ]
-    const both = [...get(low), ...get(high), ...pair.add]
-    const gather = [...both, ...pair.first, ...both, ...pair.second, ...double.add]
+    const [a = 0, b = 0, c = 0, d = 0] = sums
+    const both = [...get(a), ...get(c), ...pair.add, ...get(b), ...get(d), ...pair.add, ...pair.add]
     return [
-      ...[...pair.zero, ...set(low), ...pair.zero, ...set(high), ...double.zero, ...set(sum)],
+      ...sums.flatMap((total) => [...pair.zero, ...set(total)]),
+      ...[...double.zero, ...set(sum)],
       ...throughRun(
-        [...addTo(low, loaded), ...addTo(high, [...loaded, ...loaded, ...pair.upper])],
+        2 * four.bytes,
+        sums.flatMap((total, k) => addPair(total, 8 * k)),
         [...get(sum), ...address(array), ...one.load, ...double.ofSingle, ...double.add, ...set(sum)],
       ),
-      ...[...gather, ...get(sum), ...double.add],
+      ...[...both, ...set(a), ...get(a), ...pair.first, ...get(a), ...pair.second, ...double.add],
+      ...[...get(sum), ...double.add],
       ...[...get(length), ...double.ofInteger, ...double.div, ...double.toSingle, ...set(into)],
     ]
   }
@@ -119,7 +122,7 @@ const functionBody = ({ arrays, scalars, values, results }: Rule): Code => {
   const { i32: integer, f32, f64, v128 } = types
   return [
     ...leb(5),
-    ...[4, integer, 2, v128, 1, f64],
+    ...[4, integer, 4, v128, 1, f64],
     ...[...leb(values.length), v128],
     ...[...leb(values.length), f32],
     ...during(
@@ -127,7 +130,7 @@ const functionBody = ({ arrays, scalars, values, results }: Rule): Code => {
       [
         ...[...get(from), ...bytesOf(length), ...i32.add, ...set(runStop)],
         ...fixed,
-        ...throughRun(element(four, localFour), element(one, localOne)),
+        ...throughRun(four.bytes, element(four, localFour), element(one, localOne)),
         ...[...get(runStop), ...set(from)],
       ],
     ),

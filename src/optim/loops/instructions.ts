@@ -77,9 +77,8 @@ export const double = {
   pair: {
     zero: [...simd(0x0c), ...Array<number>(16).fill(0)],
     add: simd(0xf0),
-    ofLowSingles: simd(0x5f),
-    /** The upper two of four singles in the place of the lower. */
-    upper: [...simd(0x0d), ...[8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15]],
+    /** Two singles so many bytes after an address, as doubles. */
+    loadSingles: (offset: number): Code => [...simd(0x5d), 0, offset, ...simd(0x5f)], // v128.load64_zero, promote_low
     first: [...simd(0x21), 0],
     second: [...simd(0x21), 1],
   },

@@ -62,12 +62,13 @@ const operate = (op: Binary, a: Float32Array, b: Float32Array, out: Float32Array
   }
 }
 
-/** Four sums side by side, in the order in which WASM adds them up; then what is left after the fours. */
+/** Eight sums side by side, in the order in which WASM adds them up; then what is left after the eights. */
 const sumOf = (values: Float32Array): number => {
-  const fours = values.length - (values.length % 4)
-  const sums = [0, 0, 0, 0]
-  for (let i = 0; i < fours; i += 4) for (let k = 0; k < 4; k++) sums[k]! += values[i + k]!
+  const eights = values.length - (values.length % 8)
+  const sums = new Float64Array(8)
+  for (let i = 0; i < eights; i += 8) for (let k = 0; k < 8; k++) sums[k]! += values[i + k]!
   let rest = 0
-  for (let i = fours; i < values.length; i++) rest += values[i]!
-  return sums[0]! + sums[2]! + (sums[1]! + sums[3]!) + rest
+  for (let i = eights; i < values.length; i++) rest += values[i]!
+  const [even = 0, odd = 0] = [0, 1].map((k) => sums[k]! + sums[k + 4]! + (sums[k + 2]! + sums[k + 6]!))
+  return even + odd + rest
 }

@@ -1,4 +1,5 @@
 import { only } from '../groups.ts'
+import { adamScaling } from '../links/adam.ts'
 import { type CentralizeOptions, centralize } from '../links/centralize.ts'
 import { withDecay } from '../links/decay.ts'
 import { type LookaheadOptions, lookahead } from '../links/lookahead.ts'
@@ -19,6 +20,8 @@ export type ModernRangerOptions = Common &
      * with its own square: for a layer of 300 × 784 over a second a step, where gradients take milliseconds.
      */
     matrices?: 'adaptive' | 'orthogonal'
+    /** Scale by RAdam's rectified rate; false: by Adam's, whose moments are corrected for their start alone. */
+    rectify?: boolean
     /** Centralize gradients first; true. */
     gc?: boolean
     /** Leave out where the direction disagrees with the gradient; true. */
@@ -35,13 +38,14 @@ export type ModernRangerOptions = Common &
  * - Lookahead: averages out what high rates oscillate, and gives the weights to evaluate with (Zhang et al., NeurIPS 2019).
  */
 export const modernRanger = (options: ModernRangerOptions = {}) => {
-  const o = { lr: 3e-3, k: 6, matrices: 'adaptive', gc: true, cautious: true, ...options }
+  const o = { lr: 3e-3, k: 6, matrices: 'adaptive', rectify: true, gc: true, cautious: true, ...options }
   const turned = [momentum({ momentum: 0.95, nesterov: true, kind: 'average' }), orthogonalize({ scaling: 'rms' })]
+  const scaled = o.rectify ? radamScaling(o) : adamScaling(o)
   const direction = [
     ...(o.gc ? [centralize(o)] : []),
     ...(o.matrices === 'orthogonal'
-      ? [...turned.map((link) => only(isMatrix, link)), only((p) => !isMatrix(p), radamScaling(o))]
-      : [radamScaling(o)]),
+      ? [...turned.map((link) => only(isMatrix, link)), only((p) => !isMatrix(p), scaled)]
+      : [scaled]),
   ]
   return optimizer([...withDecay(o, o.cautious ? cautious(...direction) : direction), lookahead(o)], o)
 }

@@ -160,6 +160,7 @@ export const optimizers: Readonly<Record<string, Preset>> = named({
       ...slow,
       convOnly: flag,
       matrices: oneOf('adaptive', 'orthogonal'),
+      rectify: flag,
       gc: flag,
       cautious: flag,
     },
