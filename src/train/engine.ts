@@ -1,5 +1,6 @@
 import { float32Of, type Tensor } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
+import { release } from '../runtime/release.ts'
 import { copyWeights, type EngineBatch, type EngineOptions, type Prepared, prepare, weightFeeds } from './prepare.ts'
 
 export { copyWeights, type EngineBatch, type EngineOptions, type Prepared, prepare, weightFeeds } from './prepare.ts'
@@ -17,7 +18,7 @@ export type Engine = {
   readonly trainable: readonly string[]
   /** Shape of what the loss reads, [n, classes, …] for a classifier. */
   readonly outputDims: readonly number[]
-  /** ∂loss/∂parameter of the last step, by parameter. */
+  /** ∂loss/∂parameter of the last step, by parameter; in WebAssembly the next step takes their memory back. */
   readonly gradients: ReadonlyMap<string, Float32Array>
   step(batch: EngineBatch): Promise<StepResult>
   close(): Promise<void>
@@ -42,6 +43,9 @@ export const openEngine = async (model: Model, options: EngineOptions, example: 
     trainable.map((name) => [name, new Float32Array(weights.get(name)!.length)]),
   )
   const feeds = weightFeeds(model, weights)
+  // Natively such memory is recycled anyway.
+  const recycles = options.runtime.name === 'web'
+  let taken: Tensor[] = []
 
   return {
     weights,
@@ -50,7 +54,10 @@ export const openEngine = async (model: Model, options: EngineOptions, example: 
     gradients,
     async step(batch) {
       const { graph, session } = await preparedFor(batch)
+      if (recycles) release(taken)
       const results = await session.run({ ...feeds, ...batch.inputs, ...batch.targets })
+      const names = new Set([...graph.gradients.values(), ...graph.updates.map(({ value }) => value)])
+      taken = Array.from(names, (name) => results[name]!)
       for (const [name, output] of graph.gradients) gradients.set(name, float32Of(results[output]!))
       for (const { initializer, value } of graph.updates) weights.get(initializer)!.set(float32Of(results[value]!))
       return { loss: float32Of(results[graph.loss]!)[0]!, output: results[graph.output]! }
