@@ -43,7 +43,7 @@ const parts = [
   {
     title: 'train',
     words:
-      'MODEL is an ONNX file or a named network. The folder gets `model.onnx`, `metrics.jsonl` and the checkpoints that `--resume` goes on from.',
+      'MODEL is an ONNX file or a named network. The folder gets `model.onnx`, `report.html`, `metrics.jsonl` and the checkpoints that `--resume` goes on from.',
     lines: ['train seed-cnn --data mnist --epochs 0.2 --evaluate-every 60 --out seed'],
   },
   {

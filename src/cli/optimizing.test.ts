@@ -58,7 +58,7 @@ describe('--group', () => {
   })
 })
 
-test('metrics.jsonl tells what the links of the optimizer did', async () => {
+test('metrics.jsonl and the report tell what the links of the optimizer did', async () => {
   await json(folder, [...small, '--epochs', '1', '--out', 'told', '--telemetry-every', '5', '--clip-norm', '0.5'])
   const lines: (Telemetry | { type: 'step'; step: number })[] = (
     await readFile(join(folder, 'told', 'metrics.jsonl'), 'utf8')
@@ -74,4 +74,7 @@ test('metrics.jsonl tells what the links of the optimizer did', async () => {
   expect(Object.keys(tenth!.centralized!)).toEqual(['fc1.weight', 'fc2.weight', 'fc3.weight'])
   expect(Object.keys(tenth!.ratio!)).toHaveLength(6)
   expect(tenth!.distance!['fc1.weight']).toBeGreaterThan(0)
+  const page = await readFile(join(folder, 'told', 'report.html'), 'utf8')
+  for (const title of ['Update against weight', 'Taken by centralization', 'Fast and slow weights', 'Clipped'])
+    expect(page).toContain(`<figcaption>${title}`)
 })

@@ -42,8 +42,13 @@ describe('a run', () => {
       'checkpoint.json',
       'metrics.jsonl',
       'model.onnx',
+      'report.html',
       'run.json',
     ])
+    const page = (await bytesOf('run', 'report.html')).toString()
+    expect(page).toMatch(/<h1>\d+\.\d\d\u202f% right after 12 steps<\/h1>/)
+    expect(page).toContain('espalier train lenet-300-100 --data idx:data --out run --batch 10 --threads 1')
+    for (const title of ['Loss', 'Accuracy', 'Learning rate']) expect(page).toContain(`<figcaption>${title}`)
     const metrics = await lines('run', 'metrics.jsonl')
     expect(metrics.filter(({ type }) => type === 'step').map(({ step }) => step)).toEqual(
       Array.from({ length: 12 }, (_, i) => i + 1),

@@ -31,8 +31,10 @@ const train: Chapter = (data) => {
     body && {
       id: 'train',
       title: data.optimizer ? `Train with ${nameOf(data.optimizer)}` : 'Train',
-      text: `The network learns until it improves no further. ${
-        pruned ? 'A dotted line is a moment when kernels were removed; what comes after it is retraining.' : ''
+      text: `${
+        pruned
+          ? 'The network learns until it improves no further. A dotted line is a moment when kernels were removed; what comes after it is retraining.'
+          : 'The network learns from one batch a step; the test samples it is only asked about.'
       } The accuracy axis spreads out the last per cent, where the differences are.`,
       body,
     }

@@ -10,6 +10,8 @@ export type ReportData = {
   /** On what it was measured: `'MNIST, 10 000 test images'`. */
   readonly dataset?: string
   readonly optimizer?: string
+  /** The page's first sentence and what stands below it, in place of a comparison of the stages. */
+  readonly headline?: { readonly text: string; readonly lead: string; readonly figures: readonly Figure[] }
   /** How importance was measured, in words: `'sum of absolute weights (L1)'`. */
   readonly criterion?: string
   /** In the order they came to be; the first is the original, the last the result. */
@@ -18,6 +20,8 @@ export type ReportData = {
   readonly latencyOf?: string
   readonly curve?: readonly CurvePoint[]
   readonly marks?: readonly Mark[]
+  /** What the loss is, as its axis names it; default `'cross-entropy'`. */
+  readonly lossName?: string
   /** Said below the curves: what a loss is made of, where its meaning changes, on what an accuracy was measured. */
   readonly curveNotes?: { readonly loss?: string; readonly accuracy?: string }
   readonly kernels?: KernelPictures
@@ -36,6 +40,9 @@ export type ReportData = {
   readonly series?: readonly SeriesPlot[]
   readonly made?: Provenance
 }
+
+/** A figure in large type: `{ what: 'Steps', value: '240', note: '0.2 passes' }`. */
+export type Figure = { readonly what: string; readonly value: string; readonly note?: string }
 
 /** One state of the network: original, pruned, retrained. */
 export type Stage = {

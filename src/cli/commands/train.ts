@@ -15,13 +15,14 @@ import {
   type TrainEvent,
   telemetryLines,
 } from '../../train/node.ts'
-import { command } from '../command.ts'
+import { type Command, command } from '../command.ts'
 import { grouped, percent } from '../console.ts'
 import { searchRate } from '../find-lr.ts'
 import { headOptions, withHead } from '../heads.ts'
 import { loadModel, loadModelFile } from '../models.ts'
 import { checkFolder } from '../outputs.ts'
 import { showTraining } from '../progress.ts'
+import { commandLine, writeRunReport } from '../run-report.ts'
 import { defaultThreads, trainingFrom, trainingOptions, trainingSections } from '../runs.ts'
 import { sampleOptions, samplesFor } from '../samples.ts'
 import { sayTrained, trainedParameters } from '../trained.ts'
@@ -40,14 +41,14 @@ const otherSettings = [
   ...(['clip-norm', 'clip-value', 'clip-adaptive', 'bn'] as const),
 ]
 
-export const train = command({
+export const train: Command = command({
   name: 'train',
   summary: 'trains an ONNX file or a network named seed-cnn, tf-cnn, lenet-5, lenet-300-100, vgg-small, resnet-20',
   usage: 'MODEL --data SPEC --out DIR',
   positionals: ['MODEL'],
   options: {
     data: { kind: 'text', value: 'SPEC', help: 'mnist, idx:DIR, images:DIR, npz:FILE, safetensors:FILE or csv:FILE' },
-    out: { kind: 'text', value: 'DIR', help: 'folder for model.onnx, metrics.jsonl and the checkpoints' },
+    out: { kind: 'text', value: 'DIR', help: 'folder for model.onnx, report.html, metrics.jsonl and checkpoints' },
     epochs: { kind: 'number', value: 'N', help: 'passes over the data', default: 1, min: 0 },
     ...trainingOptions,
     ...headOptions,
@@ -152,6 +153,7 @@ export const train = command({
     const done = resume?.step ?? 0
     const journal = openJournal(join(out, 'metrics.jsonl'), done)
     const show = showTraining(console)
+    const started = performance.now()
     const gather = telemetryLines((line) => line.step > done && journal.write(line))
     const parameters = trainedParameters(model, values)
     sayTrained(parameters, name, console)
@@ -199,10 +201,17 @@ export const train = command({
         settings,
       }
       await writeFileAtomic(join(out, 'run.json'), `${JSON.stringify(document, null, 2)}\n`)
+      const report = await writeRunReport(out, {
+        ...{ model: name, samples: data.size, parameters, values, settings },
+        command: commandLine(['train', name], values, train.options),
+        // A resumed run does not know how long its earlier parts took.
+        ...(done === 0 && { seconds: (performance.now() - started) / 1000 }),
+      })
       console.say()
       console.say(
         `${document.model}: ${result.state.step} steps${result.accuracy === undefined ? '' : `, test accuracy ${percent(result.accuracy)} on ${grouped(test.size)} samples`}`,
       )
+      console.say(`how it went: ${report}`)
       return document
     } finally {
       await journal.close()

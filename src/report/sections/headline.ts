@@ -24,6 +24,7 @@ const compared = (before: number, after: number, less: string, more: string, sam
 }
 
 export const headline = (data: ReportData): Markup => {
+  if (data.headline) return ownHeadline(data.headline)
   const first = data.stages[0]
   const last = data.stages.at(-1)
   if (!first || !last) return markup`<h1>${data.title}</h1>`
@@ -39,6 +40,15 @@ export const headline = (data: ReportData): Markup => {
     card(timeFor(data), first.latencyMs, last.latencyMs, milliseconds, 'faster')
   }</ul>`
 }
+
+const ownHeadline = ({ text, lead, figures }: NonNullable<ReportData['headline']>): Markup =>
+  markup`<h1>${text}</h1><p class="lead">${lead}</p>${
+    figures.length > 0 &&
+    markup`<ul class="cards">${figures.map(
+      ({ what, value, note }) =>
+        markup`<li><span class="what">${what}</span><span class="big">${value}</span>${note && markup`<span class="was">${note}</span>`}</li>`,
+    )}</ul>`
+  }`
 
 const card = (what: string, before: number, after: number, format: (v: number) => string, better: string): Markup => {
   const ratio = before / after

@@ -6,9 +6,9 @@ const most = 4
 
 /** What the optimizer's links told while training, as plots; links that were not in the chain have none. */
 export const telemetryPlots = (lines: readonly Telemetry[]): SeriesPlot[] => {
-  const layers = spread(
-    namesIn(lines, 'centralized').length > 0 ? namesIn(lines, 'centralized') : namesIn(lines, 'ratio'),
-  )
+  const all = namesIn(lines, namesIn(lines, 'centralized').length > 0 ? 'centralized' : 'ratio')
+  const layers = spread(all)
+  const some = all.length > layers.length ? ` ${layers.length} of ${all.length} layers are drawn.` : ''
   const byLayer = (field: ByLayer) =>
     layers.map((name) => ({ name, points: pointsOf(lines, (line) => line[field]?.[name]) }))
   const links = [...new Set(lines.flatMap(({ clip }) => Object.keys(clip ?? {})))]
@@ -18,7 +18,7 @@ export const telemetryPlots = (lines: readonly Telemetry[]): SeriesPlot[] => {
       y: '‖step‖ ÷ ‖weights‖, log scale',
       log: true,
       series: byLayer('ratio'),
-      note: 'How much of itself a layer changes in one step.',
+      note: `How much of itself a layer changes in one step.${some}`,
     },
     {
       title: 'Rectification',
@@ -41,12 +41,13 @@ export const telemetryPlots = (lines: readonly Telemetry[]): SeriesPlot[] => {
       title: 'Fast and slow weights',
       y: '‖fast − slow‖',
       series: byLayer('distance'),
-      note: 'Lookahead: how far the fast weights have gone from the slow ones.',
+      note: 'Lookahead: how far the fast weights have gone from the slow ones. It grows until the two meet, and starts again.',
     },
     {
       title: 'Clipped',
       y: 'share',
       series: links.slice(0, most).map((name) => ({ name, points: pointsOf(lines, ({ clip }) => clip?.[name]) })),
+      note: 'The share of a gradient’s elements or units that was clipped, a mean over layers; by a common norm, all or none.',
     },
     {
       title: 'Gradient norm',

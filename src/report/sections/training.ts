@@ -21,7 +21,8 @@ const accuracies: readonly Line[] = [
 /** Loss and accuracy over the whole run, the prunes marked. */
 export const trainingCurves = (data: ReportData): Markup | undefined => {
   const curve = data.curve ?? []
-  const loss = plotOf(data, curve, losses, 'Loss', `${data.curveNotes?.loss ? 'loss' : 'cross-entropy'}, log scale`)
+  const name = data.lossName ?? (data.curveNotes?.loss ? 'loss' : 'cross-entropy')
+  const loss = plotOf(data, curve, losses, 'Loss', name)
   const accuracy = plotOf(data, curve, accuracies, 'Accuracy', 'right answers, log scale of the error')
   if (!loss && !accuracy) return undefined
   return markup`<p class="tools"><label><input type="checkbox" data-smooth checked/>average the training batches</label></p><div class="pair">${loss}${accuracy}</div>`
@@ -45,14 +46,16 @@ const plotOf = (
     .filter(({ points }) => points.length > 1)
   if (curves.length === 0) return undefined
   const accuracy = caption === 'Accuracy'
+  // Some losses fall below zero.
+  const log = curves.every(({ points }) => points.every(([, value]) => value > 0))
   return figure(
     markup`${caption}${key(curves.map(({ name, colour }) => ({ name, colour: `c${colour}` })))}`,
     lineChart({
       title: `${caption} over training steps`,
       x: 'step',
-      y,
+      y: accuracy || !log ? y : `${y}, log scale`,
       curves,
-      scale: accuracy ? 'nines' : 'log',
+      scale: accuracy ? 'nines' : log ? 'log' : 'linear',
       marks: data.marks ?? [],
       format: accuracy ? (v) => tidy(percent(v)) : (v) => tidy(significant(v, 2)),
     }),
