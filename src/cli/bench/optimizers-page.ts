@@ -33,7 +33,7 @@ export const contestPage = (
     ...arenas.flatMap((arena) => [
       `### ${titleOf(arena)}`,
       markdown(arenaRows(arena)),
-      `![Accuracy by step on ${arena.data}, ${arena.network}](curves-${arena.data}-${arena.network}.svg)`,
+      `![Accuracy by step on ${arena.data}, ${arena.network}](${curvesFile(arena)})`,
     ]),
     ...(parts.length > 0 ? ['### Parts in and out', markdown(partRows(parts))] : []),
     '### Cost of a step',
@@ -53,7 +53,10 @@ export const arenaCurves = ({ data, network, standings }: ArenaSummary): string 
   })
 }
 
-const titleOf = ({ data, network, steps }: ArenaSummary): string => `${data}, ${network}, ${steps} steps`
+/** Where an arena's curves are put. */
+export const curvesFile = ({ data, network, steps }: ArenaSummary): string => `curves-${data}-${network}-${steps}.svg`
+
+const titleOf = (arena: ArenaSummary): string => `${arenaOf(arena)}, settings tried: ${arena.settings}`
 
 const plain = ({ header, rows }: Rows): string => table(header, rows)
 
@@ -114,7 +117,7 @@ const partRows = (parts: readonly Part[]): Rows => {
   }
 }
 
-const arenaOf = ({ data, network }: Difference): string => `${data}, ${network}`
+const arenaOf = ({ data, network, steps }: ArenaSummary | Difference): string => `${data}, ${network}, ${steps} steps`
 
 const differenceText = (difference: Difference | undefined): string =>
   difference ? `${signed(difference.mean)} ± ${(100 * difference.error).toFixed(2)}` : ''

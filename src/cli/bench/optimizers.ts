@@ -8,6 +8,7 @@ import { nodeRuntime } from '../../runtime/node.ts'
 import {
   type Arena,
   ablations,
+  type Budget,
   contest,
   differences,
   entrantOf,
@@ -22,7 +23,7 @@ import { bar, type Console, duration } from '../console.ts'
 import type { Options, Parsed } from '../options.ts'
 import { checkFolder } from '../outputs.ts'
 import { timeOptimizers } from './optimizer-times.ts'
-import { arenaCurves, contestPage, contestText } from './optimizers-page.ts'
+import { arenaCurves, contestPage, contestText, curvesFile } from './optimizers-page.ts'
 
 /** Flags of `espalier bench optimizers`, beside those of every bench. */
 export const contestOptions = {
@@ -35,7 +36,10 @@ export const contestOptions = {
   samples: { kind: 'number', value: 'N', help: 'optimizers: samples trained on (2000)', min: 1, whole: true },
   validation: { kind: 'number', value: 'N', help: 'optimizers: further ones to choose by (2000)', min: 1, whole: true },
   test: { kind: 'number', value: 'N', help: 'optimizers: test samples, evenly spread (5000)', min: 1, whole: true },
-  table: { kind: 'flag', help: 'optimizers: makes no runs, only the table of those in --out made with the same flags' },
+  table: {
+    kind: 'flag',
+    help: 'optimizers: makes no runs, only the table of those in --out (of the kind that flags name)',
+  },
   out: { kind: 'text', value: 'DIR', help: 'optimizers: folder of the results, to which a further run adds' },
 } as const satisfies Options
 
@@ -55,12 +59,11 @@ export const benchOptimizers = async (values: ContestValues, console: Console) =
   const out = values.out ?? 'runs/optimizers'
   await checkFolder(out)
   const file = await openResults(join(out, 'results.jsonl'))
-  const terms = termsOf(values)
   const results = values.table
-    ? finished(file.known.filter(madeWith(terms)), terms)
+    ? finished(file.known.filter(madeWith(values)), budgetOf(values))
     : await compete(values, file, console)
   if (results.length === 0)
-    throw new UsageError(`there is no finished optimizer in '${out}', with ${termsText(terms)}`, {
+    throw new UsageError(`no optimizer has finished a contest of that kind in '${out}'`, {
       remedy: 'leave --table away to make the runs, or give the flags with which they were made',
     })
 
@@ -79,8 +82,7 @@ export const benchOptimizers = async (values: ContestValues, console: Console) =
 
   console.say(contestText(summary, parts, times))
   await writeFileAtomic(join(out, 'results.md'), contestPage(summary, parts, times))
-  for (const arena of summary)
-    await writeFileAtomic(join(out, `curves-${arena.data}-${arena.network}.svg`), arenaCurves(arena))
+  for (const arena of summary) await writeFileAtomic(join(out, curvesFile(arena)), arenaCurves(arena))
   console.say(`\nresults.jsonl, results.md and the curves are in ${out}`)
   return { arenas: summary, ablations: parts, times }
 }
@@ -89,25 +91,29 @@ const unique = (results: readonly TrialResult[], of: 'network' | 'optimizer'): s
   ...new Set(results.map((result) => result[of])),
 ]
 
-/** What makes runs comparable: all with which the flags set up a contest, but for who takes part and where. */
-const termsOf = (values: ContestValues) => ({
-  rates: values.rates ?? 4,
-  seeds: values.seeds ?? 5,
-  ...(values.schedule.length > 0 && { schedules: values.schedule }),
-  samples: values.samples ?? 2000,
-  validation: values.validation ?? 2000,
-  test: values.test ?? 5000,
-  epochs: values.epochs ?? 3,
-  batch: values.batch ?? 25,
+/** What every optimizer is given, as far as the flags say. */
+const budgetOf = ({ schedule, rates, seeds }: ContestValues): Budget => ({
+  ...(schedule.length > 0 && { schedules: schedule }),
+  ...(rates !== undefined && { rates }),
+  ...(seeds !== undefined && { seeds }),
 })
 
-type Terms = ReturnType<typeof termsOf>
+/** How long runs are and what they are measured on. */
+const lengths = { samples: 2000, validation: 2000, test: 5000, epochs: 3, batch: 25 }
 
-const madeWith = (terms: Terms) => (result: TrialResult) =>
-  (['samples', 'validation', 'test', 'epochs', 'batch'] as const).every((size) => result[size] === terms[size])
+const lengthsOf = ({ samples, validation, test, epochs, batch }: ContestValues) => ({
+  samples: samples ?? lengths.samples,
+  validation: validation ?? lengths.validation,
+  test: test ?? lengths.test,
+  epochs: epochs ?? lengths.epochs,
+  batch: batch ?? lengths.batch,
+})
 
-const termsText = ({ rates, seeds, samples, validation, test, epochs, batch }: Terms): string =>
-  `${rates} rates, ${seeds} seeds, ${samples} + ${validation} + ${test} samples, ${epochs} epochs, batches of ${batch}`
+/** Whether a run is of the lengths that flags ask for. */
+const madeWith = (values: ContestValues) => (result: TrialResult) =>
+  (['samples', 'validation', 'test', 'epochs', 'batch'] as const).every(
+    (length) => values[length] === undefined || values[length] === result[length],
+  )
 
 /** Makes the runs that are not in the file yet. */
 const compete = async (values: ContestValues, file: ResultsFile, console: Console): Promise<TrialResult[]> => {
@@ -121,7 +127,8 @@ const compete = async (values: ContestValues, file: ResultsFile, console: Consol
   return contest(arenas, entrants, {
     runtime: nodeRuntime,
     threads: values.threads ?? 1,
-    ...termsOf(values),
+    ...budgetOf(values),
+    ...lengthsOf(values),
     curveSamples: 500,
     known: file.known,
     save: file.save,
@@ -141,7 +148,7 @@ export const dataName = (spec: string): string => basename(spec.replace(/^[a-z]+
 
 const arenasOf = async (spec: string, networks: readonly string[], values: ContestValues): Promise<Arena[]> => {
   const { train, test } = await loadDataset(spec)
-  const { samples, validation, test: measured } = termsOf(values)
+  const { samples, validation, test: measured } = lengthsOf(values)
   if (samples + validation > train.size)
     throw new UsageError(
       `'${spec}' has ${train.size} training samples, not ${samples} and ${validation} to choose by`,

@@ -46,6 +46,19 @@ test('of a file to which contests with other budgets have added, a budget finds 
   expect(contests[0]!.at(7)!.rate).not.toBe(contests[1]!.at(9)!.rate)
 })
 
+test('rates and seeds that are left open are those with which most are finished, of equals the most', () => {
+  const schedules = ['constant', 'linear']
+  const of = (optimizer: string, rates: number, seeds: number) => searched(optimizer, 10, { schedules, rates, seeds })
+  const [three, four] = [[...of('sgd', 3, 2), ...of('radam', 3, 2)], of('sgd', 4, 2)]
+  expect(finished([...three, ...four], { schedules })).toEqual(three)
+  const both = [...four, ...of('radam', 4, 2)]
+  expect(finished([...three, ...both], { schedules })).toEqual(both)
+  expect(finished([...three, ...of('radam', 3, 3)], { schedules })).toEqual(of('radam', 3, 3))
+  // Another arena is looked at for itself.
+  const longer = three.map((result) => ({ ...result, epochs: 9 }))
+  expect(finished([...both, ...longer], { schedules })).toEqual([...both, ...longer])
+})
+
 test('fewer seeds or schedules are part of more', () => {
   const file = searched('sgd', 1, { schedules: ['constant', 'linear'], rates: 2, seeds: 3 })
   expect(finished(file, { schedules: ['constant', 'linear'], rates: 2, seeds: 2 })).toEqual(file.slice(0, -1))

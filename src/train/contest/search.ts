@@ -1,4 +1,5 @@
 import { type Entrant, entrantOf } from './entrants.ts'
+import { groupBy } from './group-by.ts'
 import { halfDecade, nextRate } from './rates.ts'
 import type { Trial, TrialResult } from './trial.ts'
 
@@ -47,23 +48,36 @@ export function* search({ rate: own }: Entrant, budget: Budget): Generator<Choic
 }
 
 /**
- * Of all results in a file those that a contest with this budget comes by, in each place for every optimizer that has them
- * all. The others belong to contests with other budgets, whose further rates would make the comparison unequal.
+ * Of all results in a file those that a contest with this budget comes by, for every optimizer that has them all. The others
+ * belong to contests with other budgets, whose further rates would make the comparison unequal. What the budget leaves open is
+ * found for each arena: as many seeds as any optimizer has; of the numbers of rates that with which most optimizers are
+ * finished, of equals the greatest.
  */
-export const finished = (results: readonly TrialResult[], budget: Budget): TrialResult[] => {
-  const known = new Map(results.map((result) => [keyOf(result), result]))
-  const entries = new Map(results.map((result) => [entryOf(result), result]))
-  return [...entries.values()].flatMap((entry) => {
-    const own: TrialResult[] = []
-    const trials = search(entrantOf(entry.optimizer), budget)
-    for (let next = trials.next(); !next.done; ) {
-      const result = known.get(keyOf({ ...entry, ...next.value }))
-      if (!result) return []
-      own.push(result)
-      next = trials.next(result)
-    }
-    return own
+export const finished = (results: readonly TrialResult[], budget: Budget): TrialResult[] =>
+  [...groupBy(results, arenaOf).values()].flatMap((arena) => {
+    const known = new Map(arena.map((result) => [keyOf(result), result]))
+    const entries = [...groupBy(arena, ({ optimizer }) => optimizer).values()].flatMap(([entry]) => entry ?? [])
+    const seeds = budget.seeds ?? Math.max(...arena.map(({ on, seed }) => (on === 'test' ? seed : 1)))
+    // No search is longer than the settings there are.
+    const longest = new Set(arena.map(({ rate }) => rate)).size
+    const numbers = budget.rates ? [budget.rates] : Array.from({ length: longest }, (_, i) => longest - i)
+    const contests = numbers.map((rates) =>
+      entries.map((entry) => replay(entry, { ...budget, rates, seeds }, known)).filter((own) => own.length > 0),
+    )
+    return contests.reduce((best, other) => (other.length > best.length ? other : best), []).flat()
   })
+
+/** An entrant's search again, in known results: all its runs, or none where one is missing. */
+const replay = (entry: TrialResult, budget: Budget, known: ReadonlyMap<string, TrialResult>): TrialResult[] => {
+  const own: TrialResult[] = []
+  const choices = search(entrantOf(entry.optimizer), budget)
+  for (let next = choices.next(); !next.done; ) {
+    const result = known.get(keyOf({ ...entry, ...next.value }))
+    if (!result) return []
+    own.push(result)
+    next = choices.next(result)
+  }
+  return own
 }
 
 /** Two digits: what a table shows is what was run. */

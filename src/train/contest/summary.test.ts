@@ -57,9 +57,9 @@ const results = [
 
 const [arena] = summarise(results)
 
-test('an arena says how long its runs were', () => {
+test('an arena says how long its runs were and how many settings were tried', () => {
   // Twice 100 samples, ten at a time.
-  expect(arena).toMatchObject({ data: 'digits', network: 'net', steps: 20 })
+  expect(arena).toMatchObject({ data: 'digits', network: 'net', steps: 20, settings: 3 })
 })
 
 test('the setting chosen is the best on validation, and its runs alone count', () => {
@@ -90,7 +90,7 @@ test('curves are means over the seeds', () => {
 
 test('a variant is compared seed by seed', () => {
   const [difference] = differences(summarise(results), 'a', 'b')
-  expect(difference).toMatchObject({ data: 'digits', network: 'net' })
+  expect(difference).toMatchObject({ data: 'digits', network: 'net', steps: 20 })
   // 0.96 − 0.90 and 0.80 − 0.94.
   expect(difference!.mean).toBeCloseTo(-0.04)
   expect(difference!.error).toBeCloseTo(0.1)

@@ -1,3 +1,4 @@
+import { groupBy } from './group-by.ts'
 import { arenaOf, bestOf } from './search.ts'
 import type { Trial, TrialResult } from './trial.ts'
 
@@ -28,6 +29,8 @@ export type ArenaSummary = {
   readonly network: string
   /** Of each run. */
   readonly steps: number
+  /** Tried for each optimizer; the most, where they differ. */
+  readonly settings: number
   /** A point below where the median optimizer's curve ends: what a run's curve must reach to count as there. */
   readonly target: number
   readonly standings: readonly Standing[]
@@ -62,13 +65,16 @@ export const summarise = (results: readonly TrialResult[]): ArenaSummary[] =>
       }
     })
     const { data, network } = first.best
-    return [{ data, network, steps: stepsOf(first.best), target, standings: standings.sort((a, b) => b.mean - a.mean) }]
+    const settings = Math.max(...finished.map(({ tuned }) => tuned.length))
+    standings.sort((a, b) => b.mean - a.mean)
+    return [{ data, network, steps: stepsOf(first.best), settings, target, standings }]
   })
 
 /** A variant against its base, in one arena: what leaving the part out, or putting it in, did. */
 export type Difference = {
   readonly data: string
   readonly network: string
+  readonly steps: number
   /** Mean over the seeds of variant − base, each on the same starting weights and order of samples. */
   readonly mean: number
   /** Its standard error. */
@@ -77,12 +83,12 @@ export type Difference = {
 
 /** Pairs of runs of one seed, arena by arena. */
 export const differences = (arenas: readonly ArenaSummary[], base: string, variant: string): Difference[] =>
-  arenas.flatMap(({ data, network, standings }) => {
+  arenas.flatMap(({ data, network, steps, standings }) => {
     const of = (name: string) => standings.find(({ optimizer }) => optimizer === name)?.accuracies
     const [before, after] = [of(base), of(variant)]
     if (!before || !after || before.length !== after.length || before.length < 2) return []
     const deltas = after.map((accuracy, i) => accuracy - before[i]!)
-    return [{ data, network, mean: meanOf(deltas), error: deviationOf(deltas) / Math.sqrt(deltas.length) }]
+    return [{ data, network, steps, mean: meanOf(deltas), error: deviationOf(deltas) / Math.sqrt(deltas.length) }]
   })
 
 /** The curve: all its points are of the same samples, which the end's accuracy is not. A run too short for one has its end. */
@@ -109,15 +115,4 @@ const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length / 2
   return Number.isInteger(middle) ? (sorted[middle - 1]! + sorted[middle]!) / 2 : sorted[Math.floor(middle)]!
-}
-
-const groupBy = <T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> => {
-  const groups = new Map<K, T[]>()
-  for (const item of items) {
-    const key = keyOf(item)
-    const group = groups.get(key)
-    if (group) group.push(item)
-    else groups.set(key, [item])
-  }
-  return groups
 }
