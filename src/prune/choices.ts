@@ -21,32 +21,55 @@ const enough = 2
 
 /**
  * Decides every open choice, in graph order, by how many units each reading leaves. A choice made early can spoil a later
- * one (channel shuffles split and merge the same axis); where that happens, the choices it touches are made once more the
- * other way, and whichever outcome leaves fewer spoilt is kept.
+ * one (channel shuffles split and merge the same axis), and a norm within the heads makes what is left of them approximate;
+ * where that happens, the choices it touches are made once more the other way, and whichever outcome is better is kept.
  */
 export const settleChoices = (units: AxisUnits, choices: readonly Choice[], heads: Heads): void => {
   if (choices.length > 0) settleAll(units, choices, heads)
   units.settle()
 }
 
+/** What was decided, and where it leaves nothing to remove ('spoilt') or nothing that can be removed exactly ('inexact'). */
+type Outcome = {
+  readonly turned: ReadonlySet<Choice>
+  readonly taken: readonly AxisReading[]
+  readonly spoilt: readonly number[]
+  readonly inexact: readonly number[]
+}
+
+const isBetter = (a: Outcome, b: Outcome) =>
+  a.spoilt.length < b.spoilt.length || (a.spoilt.length === b.spoilt.length && a.inexact.length < b.inexact.length)
+
 const settleAll = (units: AxisUnits, choices: readonly Choice[], heads: Heads): void => {
   const restores = [units.snapshot(), ...[...new Set(choices.map(({ rule }) => rule))].map((rule) => rule.snapshot())]
   const restore = () => {
     for (const undo of restores) undo()
   }
-  const spoiltOf = (taken: readonly AxisReading[]) => taken.filter((reading) => livesOf(units, reading) < enough)
-  const first = decide(units, choices, () => heads)
-  const spoilt = spoiltOf(first)
-  if (spoilt.length === 0) return
-  const touched = touchedBy(units, choices, spoilt)
   const other = heads === 'whole' ? 'dimensions' : 'whole'
-  restore()
-  const second = decide(units, choices, (choice) => (touched.has(choice) ? other : heads))
-  if (spoiltOf(second).length < spoilt.length) return
-  restore()
-  choices.forEach(({ attempt }, i) => {
-    attempt(() => first[i]!.state())
-  })
+  const outcomeOf = (turned: ReadonlySet<Choice>): Outcome => {
+    const taken = decide(units, choices, (choice) => (turned.has(choice) ? other : heads))
+    const where = (holds: (reading: AxisReading) => boolean) => [...taken.keys()].filter((i) => holds(taken[i]!))
+    const spoilt = where((reading) => livesOf(units, reading) < enough)
+    const inexact = where((reading) => livesOf(units, reading) >= enough && livesOf(units, reading, true) < enough)
+    return { turned, taken, spoilt, inexact }
+  }
+  let best = outcomeOf(new Set())
+  const turn = (readings: readonly AxisReading[]) => {
+    if (readings.length === 0) return
+    const turned = new Set([...best.turned, ...touchedBy(units, choices, readings)])
+    restore()
+    const next = outcomeOf(turned)
+    if (isBetter(next, best)) {
+      best = next
+      return
+    }
+    restore()
+    choices.forEach(({ attempt }, i) => {
+      attempt(() => best.taken[i]!.state())
+    })
+  }
+  turn(best.spoilt.map((i) => best.taken[i]!))
+  turn(best.inexact.flatMap((i) => choices[i]!.readings))
 }
 
 /** Makes each choice and states it; the readings taken. */
@@ -68,11 +91,12 @@ const decide = (units: AxisUnits, choices: readonly Choice[], heads: (choice: Ch
     return taken
   })
 
-const livesOf = (units: AxisUnits, reading: AxisReading): number =>
-  Math.min(...reading.axes.map((ref) => units.liveClasses(units.slot(ref))))
+/** Units left on the axis of a reading that has fewest; `exact` counts those only that go without changing the others. */
+const livesOf = (units: AxisUnits, reading: AxisReading, exact = false): number =>
+  Math.min(...reading.axes.map((ref) => units.liveClasses(units.slot(ref), exact)))
 
-/** The choices that share units with spoilt ones. */
-const touchedBy = (units: AxisUnits, choices: readonly Choice[], spoilt: readonly AxisReading[]): Set<Choice> => {
+/** The choices that share units with these readings. */
+const touchedBy = (units: AxisUnits, choices: readonly Choice[], found: readonly AxisReading[]): Set<Choice> => {
   const classes = (readings: readonly AxisReading[]) =>
     readings.flatMap(({ axes }) =>
       axes.flatMap((ref) => {
@@ -80,6 +104,6 @@ const touchedBy = (units: AxisUnits, choices: readonly Choice[], spoilt: readonl
         return units.tied(slot) ? Array.from({ length: units.sizeOf(slot) }, (_, i) => units.classOf(slot, i)) : []
       }),
     )
-  const bad = new Set(classes(spoilt))
+  const bad = new Set(classes(found))
   return new Set(choices.filter(({ readings }) => classes(readings).some((root) => bad.has(root))))
 }

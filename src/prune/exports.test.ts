@@ -121,6 +121,21 @@ test('attention by cosine: the norms it divides by are sums over the dimensions 
   expect(widths(plan)).toEqual({ q: '4/8', v: '4/8' })
 })
 
+test('norms within the heads: heads go whole, since fewer dimensions have another mean', async () => {
+  const net = new Net([5, 6])
+  const headsOf = (name: string) => {
+    const x = net.b.op('Reshape', [linear(net, 'x', name, [6, 16]), net.b.ints([0, 0, 4, 4])])
+    return net.b.op('Transpose', [x], { perm: [0, 2, 1, 3] })
+  }
+  const [q, k, v] = [layerNorm(net, headsOf('q'), 'q.norm', 4), layerNorm(net, headsOf('k'), 'k.norm', 4), headsOf('v')]
+  const scores = net.b.op('Softmax', [net.b.op('MatMul', [q, net.b.op('Transpose', [k], { perm: [0, 1, 3, 2] })])])
+  const mixed = net.b.op('Transpose', [net.b.op('MatMul', [scores, v])], { perm: [0, 2, 1, 3] })
+  const merged = net.b.op('Reshape', [mixed, net.b.ints([0, 0, 16])])
+  const model = net.model(linear(net, merged, 'o', [16, 3]))
+  expect(widths(await halve(model))).toEqual({ q: '2/4' })
+  expect(prunableMacs(await analyzeModel(model, { runtime }))).toBe(1)
+})
+
 test('a class token stretched over the batch', async () => {
   const net = new Net([4, 6])
   const x = linear(net, 'x', 'embed', [6, 8])

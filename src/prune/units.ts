@@ -130,13 +130,13 @@ export class AxisUnits {
     }
   }
 
-  /** How many classes of an axis may still go. */
-  liveClasses(slot: number): number {
+  /** How many classes of an axis may still go; `exact` leaves out those that change the others. */
+  liveClasses(slot: number, exact = false): number {
     if (!this.tied(slot)) return this.#frozenSlot[slot] === 0 ? this.#sizes[slot]! : 0
     const live = new Set<number>()
     for (let i = 0; i < this.#sizes[slot]!; i++) {
       const root = this.classOf(slot, i)
-      if (this.#frozen[root] === 0) live.add(root)
+      if (this.#frozen[root] === 0 && !(exact && this.#approximate[root] !== 0)) live.add(root)
     }
     return live.size
   }
