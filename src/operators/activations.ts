@@ -1,7 +1,7 @@
 import { numbersOf } from '../base/index.ts'
 import { stringOf } from '../onnx/index.ts'
 import { calculator, cast } from './calculator.ts'
-import { gradOf, hasInput, hasOutput, inputOf, joinAxes, outputOf, sum, unsupported } from './helpers.ts'
+import { freezeAll, gradOf, hasInput, hasOutput, inputOf, joinAxes, outputOf, sum, unsupported } from './helpers.ts'
 import { type AxisRule, free, type GradientRule, type Operator, stops } from './types.ts'
 import { passAxes, type Unary, unary } from './unary.ts'
 
@@ -76,6 +76,9 @@ const castLikeAxes: AxisRule = (a) => {
   joinAxes(a, like, like)
 }
 
+/** Of fewer elements, those left would get other numbers. */
+const drawnAxes: AxisRule = (a) => freezeAll(a, 'random numbers are drawn element after element')
+
 /** y = x */
 const identity: GradientRule = (g) => [gradOf(g)]
 
@@ -138,7 +141,7 @@ export const activations = {
   Floor: { gradient: stops, axes: passAxes, macs: free },
   Ceil: { gradient: stops, axes: passAxes, macs: free },
   Round: { gradient: stops, axes: passAxes, macs: free },
-  Bernoulli: { gradient: stops, axes: passAxes, macs: free },
-  RandomNormalLike: { gradient: stops, axes: passAxes, macs: free },
-  RandomUniformLike: { gradient: stops, axes: passAxes, macs: free },
+  Bernoulli: { gradient: stops, axes: drawnAxes, macs: free },
+  RandomNormalLike: { gradient: stops, axes: drawnAxes, macs: free },
+  RandomUniformLike: { gradient: stops, axes: drawnAxes, macs: free },
 } satisfies Record<string, Operator>

@@ -76,10 +76,10 @@ export const analyzeTraced = (
   const constant = (name: string) => known.get(name) ?? model.graph.initializers.get(name)
   const total = model.graph.nodes.length
   const onNode = (done: number) => onEvent({ type: 'progress', stage: 'analyze', done, total })
-  const { units, uses } = runAxisRules(model, { shapes, constant }, { heads, copies, onNode })
+  const { units, ...ruled } = runAxisRules(model, { shapes, constant }, { heads, copies, onNode })
   const opset = opsetOf(model)
   const macsOf = (node: Node) => operatorOf(node)?.macs(contextOf(node, opset, { shapes, constant })) ?? 0
-  return { model, shapes, constant, units, ...groupUnits(model, units, uses, macsOf), copies }
+  return { model, shapes, constant, units, ...groupUnits(model, units, ruled, macsOf), copies }
 }
 
 /** What a rule may ask of a node, answered from the traced run. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { float32 } from '../base/index.ts'
-import type { Model } from '../onnx/index.ts'
+import { float, type Model } from '../onnx/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import { analyzeModel, pruneModel, verifyPlan } from './index.ts'
 import { Net } from './testing/networks.ts'
@@ -230,4 +230,79 @@ describe('quantized values in a product of two', () => {
     const plan = await prove(scores(step))
     expect(plan.slices.q?.['1']).toHaveLength(3)
   })
+})
+
+describe('one value on both sides of a product', () => {
+  /** f(G)·f(G) of a Gram matrix G, whose rows and columns are the same 6 units, between weights on both sides. */
+  const squared = (f: Step, multiply: (net: Net, h: string) => string): Model => {
+    const net = new Net([4, 5])
+    const { b } = net
+    const features = b.op('MatMul', ['x', net.weight('w', [5, 6])])
+    const gram = b.op('MatMul', [b.op('Transpose', [features], { perm: [0, 2, 1] }), features])
+    const right = b.op('MatMul', [multiply(net, f(net, gram)), net.weight('right', [6, 2])])
+    const left = b.op('MatMul', [b.op('Transpose', [right], { perm: [0, 2, 1] }), net.weight('left', [6, 2])])
+    return net.model(net.dense(net.flatten(left), 'out', [3, 4]))
+  }
+  const products: [string, (net: Net, h: string) => string][] = [
+    ['MatMul', (net, h) => net.b.op('MatMul', [h, h])],
+    ['Gemm-like Einsum', (net, h) => net.b.op('Einsum', [h, h], { equation: 'nij,njk->nik' })],
+  ]
+
+  test.each(products)('%s: what is not 0 where masked stays', async (_, multiply) => {
+    const model = squared(steps.Sigmoid!, multiply)
+    expect(await reasonsOf(model, 'w')).toEqual([expect.stringMatching(/none of which is surely 0/)])
+    await prove(model)
+  })
+
+  test.each(products)('%s: what is 0 there may go', async (_, multiply) => {
+    const plan = await prove(squared(steps.Tanh!, multiply))
+    expect(plan.slices.w?.['1']).toHaveLength(3)
+  })
+})
+
+test('of a part of the channels something stays, since engines refuse most operators none at all', async () => {
+  const net = new Net([3, 4, 4])
+  const [a, b] = net.b.ops('Split', [net.conv('x', 'one', [6, 3, 3]), net.b.ints([2, 4])], 2, { axis: 1 }) as [
+    string,
+    string,
+  ]
+  const both = net.b.op('Concat', [net.pool(a), net.pool(b)], { axis: 1 })
+  const model = net.model(net.dense(net.flatten(both), 'two', [3, 24]))
+  const analysis = await analyzeModel(model, { runtime })
+  expect(analysis.groups.map(({ size }) => size)).toEqual([2, 4])
+  const { model: pruned, plan } = await pruneModel(model, { runtime, target: { macs: 0.4 }, scope: 'global' })
+  expect((await verifyPlan(model, pruned, plan, { runtime })).equal).toBe(true)
+})
+
+test('random numbers drawn element after element keep their places', async () => {
+  const net = new Net([5])
+  const hidden = net.dense('x', 'one', [6, 5])
+  const noise = net.b.op('RandomNormalLike', [hidden], { seed: float(3) })
+  const model = net.model(net.dense(net.b.op('Mul', [hidden, noise]), 'two', [3, 6]))
+  expect(await reasonsOf(model, 'one.weight')).toEqual([expect.stringMatching(/random numbers are drawn/)])
+})
+
+test('two layers that share a bias and give their last states only are told apart when masked', async () => {
+  const net = new Net([5, 6])
+  const x = net.b.op('Transpose', ['x'], { perm: [1, 0, 2] })
+  const bias = net.weight('bias', [1, 32])
+  const last = ['p', 'q'].map((name) => {
+    const weights = [net.weight(`${name}.w`, [1, 16, 6]), net.weight(`${name}.r`, [1, 16, 4]), bias]
+    return net.b.ops('LSTM', [x, ...weights], 2, { hidden_size: 4 })[1]!
+  })
+  const states = net.b.op('Transpose', [net.b.op('Concat', last, { axis: 2 })], { perm: [1, 0, 2] })
+  const model = net.model(net.dense(net.flatten(states), 'out', [3, 8]))
+  for (const node of model.graph.nodes) if (node.opType === 'LSTM') node.outputs[0] = ''
+  const plan = await prove(model)
+  expect(Object.values(plan.copies)).toEqual(['bias'])
+})
+
+test('a state that is not 0 where masked is read by other units unless its weights are', async () => {
+  const net = new Net([5, 6])
+  const x = net.b.op('Transpose', ['x'], { perm: [1, 0, 2] })
+  const weights = [net.weight('w', [1, 16, 6]), net.b.op('Sigmoid', [net.weight('r', [1, 16, 4])])]
+  const [all] = net.b.ops('LSTM', [x, ...weights], 2, { hidden_size: 4 })
+  const states = net.b.op('Transpose', [all!], { perm: [2, 0, 1, 3] })
+  const model = net.model(net.dense(net.flatten(states), 'out', [3, 20]))
+  expect(await reasonsOf(model, 'w')).toEqual([expect.stringMatching(/other units read its state/)])
 })

@@ -8,21 +8,24 @@ import type { AxisUnits } from './units.ts'
 type Slot = { readonly slot: number; readonly use: Use; readonly role: MemberRole }
 
 /**
- * Sorts the classes of the union–find into groups: units with the same number of indices in the same initializers' axes,
- * alike in being frozen or approximate.
+ * Sorts the classes of the union–find into groups: units with the same number of indices in the same initializers' axes and
+ * in the same parts of values, alike in being frozen or approximate. Since every group keeps a unit, so does every part.
  */
 export const groupUnits = (
   model: Model,
   units: AxisUnits,
-  uses: readonly Use[],
+  { uses, parts }: { readonly uses: readonly Use[]; readonly parts: readonly number[] },
   macsOf: (node: Node) => number,
 ): { groups: Group[]; frozen: Frozen[] } => {
   const slots = slotsOf(model, units, uses, macsOf)
   const bySlot = new Map(slots.map((entry) => [entry.slot, entry]))
-  const found = signaturesOf(
-    units,
-    slots.map(({ slot }) => slot),
-  ).map((signature): Found => ({ ...signature, slots: signature.slots.map((slot) => bySlot.get(slot)!) }))
+  const seen = new Set([...bySlot.keys(), ...parts])
+  const found = signaturesOf(units, [...seen]).map(
+    (signature): Found => ({
+      ...signature,
+      slots: signature.slots.flatMap((slot) => bySlot.get(slot) ?? []),
+    }),
+  )
   const live = found.filter(
     // Parts of a constant that no data meets are not worth a group.
     (f) => f.frozen === '' && f.slots.some(({ use }) => use.side !== 'constant'),

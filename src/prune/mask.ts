@@ -1,5 +1,5 @@
 import { float32, float32Of, type Tensor } from '../base/index.ts'
-import { copyModel, type Graph, liftConstants, type Model } from '../onnx/index.ts'
+import { copyModel, type Graph, liftConstants, type Model, type Node } from '../onnx/index.ts'
 import { complementOf, cutsOf, zeroSlices } from './slice.ts'
 import type { Plan, Slices } from './types.ts'
 
@@ -31,13 +31,15 @@ const maskedBy = (original: Model, plan: Plan, pruned: Model, slices: Slices): M
   const masked = copyModel(original)
   const { graph } = masked
   liftConstants(graph)
+  // Told apart by what they make; the first output may be left out.
+  const madeBy = ({ outputs }: Node) => outputs.find((name) => name !== '') ?? ''
   const copyReaders = new Map<string, readonly string[]>(
     pruned.graph.nodes.flatMap((node) =>
-      node.inputs.some((name) => name in plan.copies) ? [[node.outputs[0] ?? '', node.inputs]] : [],
+      node.inputs.some((name) => name in plan.copies) ? [[madeBy(node), node.inputs]] : [],
     ),
   )
   for (const node of graph.nodes) {
-    const inputs = copyReaders.get(node.outputs[0] ?? '')
+    const inputs = copyReaders.get(madeBy(node))
     if (!inputs) continue
     node.inputs = node.inputs.map((name, i) => {
       const copy = inputs[i] ?? ''

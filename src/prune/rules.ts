@@ -23,7 +23,7 @@ export const runAxisRules = (
   model: Model,
   values: KnownValues,
   { heads = 'dimensions', copies = new Map(), onNode = () => {} }: RuleOptions = {},
-): { units: AxisUnits; uses: Use[] } => {
+): { units: AxisUnits; uses: Use[]; parts: number[] } => {
   const { graph } = model
   const dimsOf = (name: string): readonly number[] => {
     const dims = values.shapes.get(name)?.dims
@@ -72,7 +72,7 @@ export const runAxisRules = (
     attempt(() => {
       const rule = new RuleRun(node, units, where)
       const context = rule.context(opset, values, dimsOf)
-      for (const part of partsOf(node)) row.axes({ ...context, node: part })
+      for (const part of partsOf(context.node)) row.axes({ ...context, node: part })
       if (rule.choices.length === 0) rule.freezeUnmentioned(names, dimsOf)
       for (const readings of rule.choices) choices.push({ readings, rule, attempt })
       runs.push({ node, names, rule })
@@ -81,7 +81,7 @@ export const runAxisRules = (
   settleChoices(units, choices, heads)
   const uses = usesOf(model, runs, dimsOf)
   freezeUnproven(model, units, runs, { ...values, copies })
-  return { units, uses }
+  return { units, uses, parts: runs.flatMap(({ rule }) => rule.parts(dimsOf)) }
 }
 
 const operatorName = ({ domain, opType }: Node) => (domain ? `${domain}.${opType}` : opType)

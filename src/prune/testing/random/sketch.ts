@@ -1,0 +1,77 @@
+import { float32, type Random, random, sizeOf } from '../../../base/index.ts'
+import { GraphBuilder, type Model, makeGraph, makeModel } from '../../../onnx/index.ts'
+
+/** A value by name, and its dims behind the batch. */
+export type Value = { readonly name: string; readonly dims: readonly number[] }
+
+/** Adds some nodes; does nothing where no value fits. */
+export type Step = (s: Sketch) => void
+
+/** A network being written step by step, each taking any of the values there are. */
+export class Sketch {
+  readonly #graph = makeGraph('net')
+  readonly #values: Value[] = []
+  readonly #weights = new Map<string, string[]>()
+  readonly b = new GraphBuilder(this.#graph)
+  readonly opset: number
+  dice: Random
+
+  constructor(dims: readonly number[], seed: number, opset: number) {
+    this.opset = opset
+    this.dice = random(seed)
+    this.#graph.inputs.push({ name: 'x', type: 'float32', dims: ['N', ...dims] })
+    this.add('x', dims)
+  }
+
+  below(n: number): number {
+    return this.dice.below(n)
+  }
+
+  pick<T>(items: readonly T[]): T {
+    return items[this.below(items.length)]!
+  }
+
+  add(name: string, dims: readonly number[]): void {
+    this.#values.push({ name, dims })
+  }
+
+  /** One of the values that fit, the latest more often than others. */
+  take(fits: (v: Value) => boolean = () => true): Value | undefined {
+    const found = this.#values.filter(fits)
+    if (found.length === 0) return undefined
+    return this.below(3) > 0 ? found.at(-1)! : this.pick(found)
+  }
+
+  /** A random initializer. Now and then one there is already, which so plays two roles. */
+  weight(dims: readonly number[], kind: 'any' | 'positive' = 'any'): string {
+    const key = `${kind} ${dims}`
+    const made = this.#weights.get(key) ?? []
+    if (made.length > 0 && this.below(5) === 0) return this.pick(made)
+    const turned = this.#weights.get(`${kind} ${dims.toReversed()}`)
+    if (dims.length === 2 && turned && this.below(5) === 0)
+      return this.b.op('Transpose', [this.pick(turned)], { perm: [1, 0] })
+    const draw = () => (kind === 'positive' ? 0.5 + this.dice.uniform() : this.dice.normal() * 0.6)
+    const name = this.b.initializer(this.b.fresh('w'), float32(dims, Float32Array.from({ length: sizeOf(dims) }, draw)))
+    this.#weights.set(key, [...made, name])
+    return name
+  }
+
+  /** The finished model: every value nothing reads ends in three scores, added up. */
+  model(): Model {
+    const read = new Set(this.#graph.nodes.flatMap(({ inputs }) => inputs))
+    const ends = this.#values.filter(({ name }) => !read.has(name))
+    const scores = ends.map(({ name, dims }) => {
+      const flat = this.b.op('Flatten', [dims.length === 0 ? this.b.op('Unsqueeze', [name, this.b.ints([1])]) : name])
+      return this.b.op('MatMul', [flat, this.weight([sizeOf(dims), 3])])
+    })
+    const y = this.b.op('Sum', scores)
+    this.#graph.outputs.push({ name: y, type: 'float32', dims: ['N', 3] })
+    return makeModel(this.#graph, { opset: this.opset })
+  }
+}
+
+/** Of a value with at least `rank` axes behind the batch. */
+export const ofRank =
+  (rank: number, most = 4) =>
+  ({ dims }: Value) =>
+    dims.length >= rank && dims.length <= most
