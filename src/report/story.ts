@@ -196,7 +196,9 @@ const provenance = ({ command, seed, date, seconds: took, settings, versions }: 
     ...(date === undefined ? [] : [['made on', date] as const]),
     ...Object.entries(versions ?? {}),
   ]
-  return markup`${command && markup`<pre>${command}</pre>`}<dl>${entries.map(
+  // A flag and its value keep together where a line ends.
+  const words = command?.split(/ (?=--)/).map((word) => markup`<span>${word}</span> `)
+  return markup`${words && markup`<pre>${words}</pre>`}<dl>${entries.map(
     ([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`,
   )}</dl>`
 }

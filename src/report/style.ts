@@ -40,7 +40,7 @@ p { margin: 0 0 14px; max-width: 68ch; }
 .soft { color: var(--soft); } .small { font-size: 14px; }
 section { margin: 76px 0 0; }
 code, pre { font-family: ui-monospace, "SF Mono", "Cascadia Code", Menlo, Consolas, monospace; font-size: .9em; }
-pre { margin: 12px 0; padding: 14px 16px; background: var(--card); border: 1px solid var(--hair); border-radius: 8px; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre { margin: 12px 0; padding: 14px 16px; background: var(--card); border: 1px solid var(--hair); border-radius: 8px; white-space: pre-wrap; overflow-wrap: anywhere; } pre span { display: inline-block; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 14px; margin: 34px 0 0; padding: 0; list-style: none; }
 .cards li { background: var(--card); border: 1px solid var(--hair); border-radius: 12px; padding: 16px 18px; box-shadow: var(--shadow); }
 .cards .what { color: var(--soft); font-size: 14px; }

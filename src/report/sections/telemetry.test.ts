@@ -42,6 +42,19 @@ describe('plots of telemetry', () => {
     ])
   })
 
+  test('name layers by what tells them apart', () => {
+    const named = (names: readonly string[]) =>
+      telemetryPlots(
+        [1, 2].map((step) => ({
+          ...{ type: 'telemetry', step },
+          ratio: Object.fromEntries(names.map((name) => [name, 1])),
+        })),
+      )[0]!.series.map(({ name }) => name)
+    expect(named(['net.conv1.weight', 'net.block.conv.weight'])).toEqual(['conv1', 'block.conv'])
+    expect(named(['a.b', 'a.b.c'])).toEqual(['b', 'b.c'])
+    expect(named(['fc.weight'])).toEqual(['fc.weight'])
+  })
+
   test('of clipping and of nothing', () => {
     const clipped = [1, 2].map((step): Telemetry => ({ type: 'telemetry', step, clip: { 'clip-norm': 1 }, norm: step }))
     expect(telemetryPlots(clipped).map(({ title }) => title)).toEqual(['Clipped', 'Gradient norm'])

@@ -9,8 +9,9 @@ export const telemetryPlots = (lines: readonly Telemetry[]): SeriesPlot[] => {
   const all = namesIn(lines, namesIn(lines, 'centralized').length > 0 ? 'centralized' : 'ratio')
   const layers = spread(all)
   const some = all.length > layers.length ? ` ${layers.length} of ${all.length} layers are drawn.` : ''
+  const names = withoutCommon(layers)
   const byLayer = (field: ByLayer) =>
-    layers.map((name) => ({ name, points: pointsOf(lines, (line) => line[field]?.[name]) }))
+    layers.map((layer, k) => ({ name: names[k]!, points: pointsOf(lines, (line) => line[field]?.[layer]) }))
   const links = [...new Set(lines.flatMap(({ clip }) => Object.keys(clip ?? {})))]
   const plots: SeriesPlot[] = [
     {
@@ -72,6 +73,18 @@ const spread = (names: readonly string[]): string[] =>
   names.length <= most
     ? [...names]
     : Array.from({ length: most }, (_, i) => names[Math.round((i * (names.length - 1)) / (most - 1))]!)
+
+/** Names without the parts that all begin with and all end with: backbone.conv1.weight, backbone.fc.weight → conv1, fc. */
+const withoutCommon = (names: readonly string[]): readonly string[] => {
+  if (names.length < 2) return names
+  const parts = names.map((name) => name.split('.'))
+  const least = Math.min(...parts.map(({ length }) => length)) - 1
+  const same = (at: number) => parts.every((name) => name.at(at) === parts[0]?.at(at))
+  let [front, back] = [0, 0]
+  while (front < least && same(front)) front++
+  while (front + back < least && same(-1 - back)) back++
+  return parts.map((name) => name.slice(front, name.length - back).join('.'))
+}
 
 const pointsOf = (
   lines: readonly Telemetry[],
