@@ -12,13 +12,21 @@ const found = [
 export const skipped = !found && !process.env.CI
 if (skipped) console.warn('No Chromium here: nothing is run in a browser. Install it, or set CHROMIUM_PATH.')
 
-/** Starts Chromium without anything that goes to the network by itself. */
-export const launch = (): Promise<Browser> => {
+/** Chromium's own software adapter, which needs no GPU. */
+const softwareGpu = [
+  '--enable-unsafe-webgpu',
+  '--enable-features=Vulkan,WebGPU',
+  '--use-webgpu-adapter=swiftshader',
+  '--use-vulkan=swiftshader',
+]
+
+/** Starts Chromium without anything that goes to the network by itself; with a GPU made of software where asked for. */
+export const launch = (gpu = false): Promise<Browser> => {
   if (!found) throw new Error('CI must have Chromium: install it at /usr/bin/chromium or set CHROMIUM_PATH')
   const quiet = ['quic', 'background-networking', 'component-update', 'sync'].map((part) => `--disable-${part}`)
   return chromium.launch({
     executablePath: found,
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', ...quiet],
+    args: ['--headless', '--no-sandbox', '--no-first-run', ...quiet, ...(gpu ? softwareGpu : ['--disable-gpu'])],
   })
 }
 

@@ -1,5 +1,7 @@
+import type { Step } from './step.ts'
+import type { StepOrder } from './step.worker.ts'
 import type { NetworkName, Story, Task } from './story.ts'
-import type { Answer, Order } from './story.worker.ts'
+import type { Order } from './story.worker.ts'
 
 /** A story, and how the page did meanwhile. */
 export type Outcome = Omit<Story, 'file'> & {
@@ -14,6 +16,10 @@ export type Outcome = Omit<Story, 'file'> & {
 declare global {
   /** Called from outside: has a worker train, prune and retrain a network. */
   var run: (network: NetworkName, threads: number) => Promise<Outcome>
+  /** Has a worker do a training step. */
+  var step: (provider: StepOrder['provider']) => Promise<Step>
+  /** What the browser's GPU adapter says it is; undefined where it has none. */
+  var adapter: () => Promise<string | undefined>
 }
 
 const bytesOf = async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer())
@@ -22,17 +28,30 @@ const digitsOf = async (part: 'train' | 'test') => ({
   labels: await bytesOf(`/digits/${part}-labels`),
 })
 
-const inWorker = (order: Order) =>
-  new Promise<Story>((resolve, reject) => {
-    const worker = new Worker(new URL('./story.worker.ts', import.meta.url), { type: 'module' })
+/** Hands an order to a worker, and waits for what it tells. */
+const asked = <T>(worker: Worker, order: Order | StepOrder) =>
+  new Promise<T>((resolve, reject) => {
     worker.addEventListener('error', (event) => reject(new Error(event.message)))
-    worker.addEventListener('message', ({ data }: MessageEvent<Answer>) => {
+    worker.addEventListener('message', ({ data }: MessageEvent<{ told: T } | { error: string }>) => {
       worker.terminate()
-      if ('story' in data) resolve(data.story)
+      if ('told' in data) resolve(data.told)
       else reject(new Error(data.error))
     })
     worker.postMessage(order)
   })
+
+const inWorker = (order: Order): Promise<Story> =>
+  asked(new Worker(new URL('./story.worker.ts', import.meta.url), { type: 'module' }), order)
+
+globalThis.step = (provider) =>
+  asked(new Worker(new URL('./step.worker.ts', import.meta.url), { type: 'module' }), { provider })
+
+globalThis.adapter = async () => {
+  const { gpu }: { gpu?: { requestAdapter(): Promise<{ info: { vendor: string; architecture: string } } | null> } } =
+    navigator
+  const found = await gpu?.requestAdapter()
+  return found ? `${found.info.vendor} ${found.info.architecture}` : undefined
+}
 
 /** Watches how long the main thread keeps a timer waiting. */
 const watchPauses = () => {
