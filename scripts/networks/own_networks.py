@@ -1,4 +1,4 @@
-"""Networks written here for `export-networks.py`: the shapes of today's models, small. Name → (build, inputs, opset, vocabulary)."""
+"""Networks written here for `export.py`: the shapes of today's models, small. Name → (build, inputs, opset, vocabulary)."""
 
 import math
 

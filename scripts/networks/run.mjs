@@ -1,4 +1,5 @@
-// Exports networks, checks each and deletes it again; what was found is a line of FOLDER/results.jsonl per network.
+// Exports networks, checks each and deletes it again; what was found is a line of FOLDER/results.jsonl per network. Networks
+// that an npm package holds (published.mjs) are copied in place of exported.
 //
 //   npm run build && node scripts/networks/run.mjs FOLDER [--only NAME,NAME] [--seconds 180] [--again] [--keep]
 //
@@ -6,10 +7,11 @@
 // until it says that nothing is left, then `node scripts/networks/document.mjs FOLDER/results.jsonl docs/networks.md`.
 
 import { execFile, spawn } from 'node:child_process'
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs, promisify } from 'node:util'
+import { published } from './published.mjs'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -43,14 +45,23 @@ const done = new Set(
     .filter((row) => row.export.failure || row[part])
     .map(({ name }) => name),
 )
-const wanted =
-  values.only?.split(',') ?? (await start(exporter[0], [exporter[1], '--list', ...parts])).stdout.trim().split('\n')
+const listed = async () => [
+  ...(await start(exporter[0], [exporter[1], '--list', ...parts])).stdout.trim().split('\n'),
+  ...(values['only-gradients'] ? [] : published.keys()),
+]
+const wanted = values.only?.split(',') ?? (await listed())
 const names = wanted.filter((name) => values.again || !done.has(name))
 
 // One exporter for all, since PyTorch takes seconds to load: a name a line, answered by a line.
 const python = spawn(exporter[0], [exporter[1], folder, ...parts], { stdio: ['pipe', 'pipe', 'ignore'] })
 const answers = createInterface({ input: python.stdout })[Symbol.asyncIterator]()
 const exportNetwork = async (name) => {
+  const file = published.get(name)
+  if (file) {
+    mkdirSync(join(folder, name), { recursive: true })
+    copyFileSync(file, join(folder, name, 'model.onnx'))
+    return undefined
+  }
   python.stdin.write(`${name}\n`)
   for (;;) {
     const { value, done } = await answers.next()
