@@ -203,12 +203,13 @@ describe('presets by name', () => {
     const names = (o: Parameters<typeof modernRanger>[0]) => modernRanger(o).links.map(({ name }) => name)
     const [hold, mask] = ['cautious-hold', 'cautious']
     const turn = ['momentum', 'orthogonalize']
-    expect(names({})).toEqual([hold, 'centralize', 'radam', mask, 'decay', 'lookahead'])
-    expect(names({ gc: false, cautious: false })).toEqual(['radam', 'decay', 'lookahead'])
+    expect(names({})).toEqual([hold, 'centralize', 'adam', mask, 'decay', 'lookahead'])
+    expect(names({ rectify: true })).toEqual([hold, 'centralize', 'radam', mask, 'decay', 'lookahead'])
+    expect(names({ gc: false, cautious: false })).toEqual(['adam', 'decay', 'lookahead'])
     expect(names({ matrices: 'orthogonal', cautious: false })).toEqual([
       'centralize',
       ...turn,
-      'radam',
+      'adam',
       'decay',
       'lookahead',
     ])
@@ -216,7 +217,7 @@ describe('presets by name', () => {
       [
         ...modernRanger(o)
           .start(networkOf(1))
-          .links.find(({ key }) => key === 'radam')!
+          .links.find(({ key }) => key === 'adam')!
           .slots.keys(),
       ].sort()
     expect(slots({})).toHaveLength(6)

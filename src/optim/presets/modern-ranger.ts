@@ -15,12 +15,12 @@ export type ModernRangerOptions = Common &
   LookaheadOptions &
   Pick<CentralizeOptions, 'convOnly'> & {
     /**
-     * What moves matrices and kernels: 'adaptive', RAdam as the rest, or 'orthogonal', momentum made orthogonal (Jordan et al.:
+     * What moves matrices and kernels: 'adaptive', Adam as the rest, or 'orthogonal', momentum made orthogonal (Jordan et al.:
      * Muon, 2024) at Adam's size (Liu et al. 2025); 'adaptive'. Newton–Schulz takes five times three products of the matrix
      * with its own square: for a layer of 300 × 784 over a second a step, where gradients take milliseconds.
      */
     matrices?: 'adaptive' | 'orthogonal'
-    /** Scale by RAdam's rectified rate; false: by Adam's, whose moments are corrected for their start alone. */
+    /** RAdam's rectified rate in place of Adam's, whose moments are corrected for their start alone; false. */
     rectify?: boolean
     /** Centralize gradients first; true. */
     gc?: boolean
@@ -29,16 +29,17 @@ export type ModernRangerOptions = Common &
   }
 
 /**
- * Ranger of parts found since, ours. Rate 3e-3, betas [0.9, 0.999], k 6, α 0.5. What each part is worth is measured in
- * docs/optimizers-benchmark.md, and each can be left out:
- * - centralization: filters' means carry no direction once a norm or the next bias takes them (Yong et al., ECCV 2020). Here
- *   it comes first, on the gradient, so that the moments are of what is followed;
- * - RAdam: no warm-up to tune (Liu et al., ICLR 2020);
- * - cautious masking: no step against the present gradient for momentum's sake (Liang et al. 2024);
+ * Ranger of the parts that pay, ours: those are kept whose removal costs accuracy in docs/optimizers-benchmark.md ("Parts in and
+ * out"). Rate 3e-3, betas [0.9, 0.999], k 6, α 0.5.
+ * - Centralization: filters' means carry no direction once a norm or the next bias takes them (Yong et al., ECCV 2020). Here
+ *   it comes first, on the gradient, so that the moments are of what is followed.
+ * - Adam's rate (Kingma and Ba, ICLR 2015). RAdam's rectification (Liu et al., ICLR 2020) gains nothing beside the others: an
+ *   option.
+ * - Cautious masking: no step against the present gradient for momentum's sake (Liang et al. 2024).
  * - Lookahead: averages out what high rates oscillate, and gives the weights to evaluate with (Zhang et al., NeurIPS 2019).
  */
 export const modernRanger = (options: ModernRangerOptions = {}) => {
-  const o = { lr: 3e-3, k: 6, matrices: 'adaptive', rectify: true, gc: true, cautious: true, ...options }
+  const o = { lr: 3e-3, k: 6, matrices: 'adaptive', rectify: false, gc: true, cautious: true, ...options }
   const turned = [momentum({ momentum: 0.95, nesterov: true, kind: 'average' }), orthogonalize({ scaling: 'rms' })]
   const scaled = o.rectify ? radamScaling(o) : adamScaling(o)
   const direction = [

@@ -101,6 +101,7 @@ export const ablations: readonly Ablation[] = [
   { what: 'NAdamW with Lookahead', base: 'nadam:weightDecay=0.01', variant: 'lookahead+nadam:weightDecay=0.01' },
   { what: 'Ranger, cautious', base: 'ranger', variant: 'cautious+ranger' },
   ...[
+    { what: 'with RAdam in place of Adam', option: 'rectify=true' },
     { what: 'without centralization', option: 'gc=false' },
     { what: 'without cautious masking', option: 'cautious=false' },
     { what: 'without Lookahead', option: 'k=1:alpha=1' },
