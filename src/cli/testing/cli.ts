@@ -14,12 +14,20 @@ export const main = join(import.meta.dirname, '../../../dist/cli/main.js')
 
 export type Outcome = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
 
-/** Runs a command line here, in a folder: what the built program does but for starting a process. */
-export const espalier = async (folder: string, args: readonly string[]): Promise<Outcome> => {
+/**
+ * Runs a command line here, in a folder: what the built program does but for starting a process. What `reads` throws ends
+ * it, as the end of its reader ends a program.
+ */
+export const espalier = async (
+  folder: string,
+  args: readonly string[],
+  reads: (text: string) => void = () => {},
+): Promise<Outcome> => {
   const texts = { stdout: '', stderr: '' }
   const into = (name: keyof typeof texts) => ({
     write: (text: string) => {
       texts[name] += text
+      reads(text)
     },
   })
   const before = process.cwd()
