@@ -103,19 +103,38 @@ describe("a pruned network's optimizer state", () => {
     return { ...p, dims, values: Float32Array.from(values) }
   }
   const range = (n: number) => Array.from({ length: n }, (_, i) => i)
+  const withoutUnits = (name: string) => ('gc' in presetOf(name).options ? { gc: false } : {})
+  const big = networkOf(1)[0]!
 
-  test('keeps what its parameters keep, elementwise: the same as if the rest had never been', () => {
-    // Without centralization and norms, every element goes its own way.
-    const recipe = ranger({ gc: false, k: 4 })
+  /** Elements go their own ways under these: centralization, norms and matrices ask for whole tensors. */
+  const elementwise = names.filter((name) =>
+    presetOf(name)
+      .make(withoutUnits(name))
+      .links.every(({ grain }) => grain?.(big) === 1),
+  )
+
+  test('there are many that work element by element', () => {
+    expect(elementwise).toEqual(expect.arrayContaining(['sgd', 'adam', 'radam', 'ranger', 'adabelief', 'lion', 'adan']))
+  })
+
+  test.each(elementwise)('keeps what its parameters keep: under %s the same as if the rest had never been', (name) => {
+    const recipe = presetOf(name).make(withoutUnits(name))
     const whole = networkOf(1)
-    const running = run(recipe, whole, 1, 3)
+    const running = run(recipe, whole, 1, 4)
     const small = whole.map(keep)
     const pruned = recipe.start(small)
     restoreState(pruned, pruneState(throughFiles(stateOf(running)), slices))
-    const gradients = gradientsFor(whole, 4)
-    running.step(gradients)
-    pruned.step(new Map(whole.map((p) => [p.name, keep({ ...p, values: gradients.get(p.name)! }).values])))
+    // Through a meeting of Lookahead.
+    for (let t = 6; t <= 9; t++) {
+      const gradients = gradientsFor(whole, t)
+      running.step(gradients)
+      pruned.step(new Map(whole.map((p) => [p.name, keep({ ...p, values: gradients.get(p.name)! }).values])))
+    }
     expect(small.map((p) => p.values)).toEqual(whole.map((p) => keep(p).values))
+    const averaged = running.evaluationWeights()
+    expect(pruned.evaluationWeights()).toEqual(
+      averaged && new Map(whole.map((p) => [p.name, keep({ ...p, values: averaged.get(p.name)! }).values])),
+    )
   })
 
   test('goes on with fresh bases where they have lost their meaning', () => {
