@@ -4,6 +4,7 @@ import { keptOf, newSize } from '../kept.ts'
 import {
   type AxisContext,
   type AxisRef,
+  free,
   type NodeContext,
   type Operator,
   type ResizeContext,
@@ -67,6 +68,12 @@ const batchAndSteps = (a: AxisContext, values: readonly string[]): void => {
 /** How many heads are left, from an axis that holds them side by side. */
 const headsLeft = (r: ResizeContext, value: string, axis: number, count: number): number =>
   (newSize(r, value, axis) * count) / r.dims(value)[axis]!
+
+/** Heads that lie side by side: as many as the node says, or as the angles fill. */
+const turnedHeads = (c: NodeContext): number => {
+  const size = c.dims(inputOf(c.node, 0))[2]!
+  return intOf(c.node, 'num_heads', 0) || size / (2 * c.dims(inputOf(c.node, 2))[1]!)
+}
 
 /** The products of queries with keys and of weights with values. */
 const scoreMacs = (q: readonly number[], total: number, qSize: number, vSize: number): number =>
@@ -150,6 +157,29 @@ export const heads = {
       const y = outputOf(r.node, 0)
       for (const name of ['num_heads', 'kv_num_heads'])
         r.node.attributes.set(name, attribute(headsLeft(r, y, 2, intOf(r.node, name, 1))))
+    },
+  },
+
+  RotaryEmbedding: {
+    gradient: unknown,
+    // Pairs of features are turned together, so a head stays whole; positions and angles are the same for all.
+    axes: (a) => {
+      const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
+      for (const i of range(1, 4)) if (hasInput(a.node, i)) freezeAxes(a, inputOf(a.node, i), shared)
+      if (a.dims(x).length === 4) {
+        a.join(at(x, 1), at(y, 1))
+        for (const value of [x, y]) freezeAxes(a, value, 'pairs of features are turned together', [0, 2, 3])
+        return
+      }
+      batchAndSteps(a, [x, y])
+      joinHeads(a, turnedHeads(a), [whole(a, y, 2), whole(a, x, 2)])
+    },
+    macs: free,
+    resize: (r) => {
+      const x = inputOf(r.node, 0)
+      const count = intOf(r.node, 'num_heads', 0)
+      if (count > 0)
+        r.node.attributes.set('num_heads', attribute(headsLeft(r, x, r.dims(x).length === 4 ? 1 : 2, count)))
     },
   },
 } satisfies Record<string, Operator>

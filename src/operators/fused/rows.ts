@@ -57,9 +57,44 @@ const skippingAxes =
     }
   }
 
-/** Fused operators that lose units like the plain ones they are made of. */
+/** γ·normalized(word + position + segment) + β: features pass, words are picked by number. */
+const embeddedAxes: AxisRule = (a) => {
+  const y = outputOf(a.node, 0)
+  const features = at(y, 2)
+  const others = 'words, positions and segments are picked by number'
+  freezeAxes(a, y, others, [0, 1])
+  a.approximate(features, 'mean and variance change when features are removed')
+  for (const [i, value] of a.node.inputs.entries()) {
+    if (!value) continue
+    const isTable = i >= 2 && i <= 6
+    if (isTable) a.join(at(value, -1), features)
+    freezeAxes(a, value, others, range(0, a.dims(value).length - (isTable ? 1 : 0)))
+  }
+  for (const [i, output] of a.node.outputs.entries()) {
+    if (!output || i === 0) continue
+    freezeAxes(a, output, others, i === 2 ? [0, 1] : undefined)
+    if (i === 2) a.join(at(output, 2), features)
+  }
+}
+
+/** A convolution whose windows are moved: by the same offsets for all channels, or for each block of them. */
+const deformedAxes: AxisRule = (a) => {
+  convAxes(a, false, 1, 3)
+  const x = inputOf(a.node, 0)
+  for (const i of [2, 4]) {
+    if (!hasInput(a.node, i)) continue
+    a.join(at(inputOf(a.node, i), 0), at(x, 0))
+    freezeAxes(a, inputOf(a.node, i), 'offsets serve all channels', [1, 2, 3])
+  }
+  if (intOf(a.node, 'offset_group', 1) > 1) a.freeze(at(x, 1), 'offsets serve blocks of channels')
+}
+
+/** Operators that lose units like the plain ones they are made of. */
 export const fusedRows = {
-  '': { SimplifiedLayerNormalization: row((a) => scaledRowsAxes(a)) },
+  '': {
+    DeformConv: row(deformedAxes, { macs: (m) => convMacs(m), resize: resizeGroups }),
+    SimplifiedLayerNormalization: row((a) => scaledRowsAxes(a)),
+  },
   'com.microsoft': {
     Gelu: row(passAxes),
     QuickGelu: row(passAxes),
@@ -75,6 +110,7 @@ export const fusedRows = {
     FusedGemm: row(matmul.Gemm.axes, { macs: matmul.Gemm.macs }),
     FusedMatMul: product,
     TransposeMatMul: product,
+    EmbedLayerNormalization: row(embeddedAxes),
     SkipLayerNormalization: row(skippingAxes(4)),
     SkipSimplifiedLayerNormalization: row(skippingAxes(3)),
     ...heads,

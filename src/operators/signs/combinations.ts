@@ -93,6 +93,7 @@ export const combinations: SignRules = {
 
   Conv: contraction([0, 1], 2),
   ConvTranspose: contraction([0, 1], 2),
+  DeformConv: contraction([0, 1], 3),
   Gemm: contraction([0, 1], 2),
   MatMul: contraction([0, 1], 2),
   Einsum: einsum,

@@ -43,4 +43,6 @@ export const fused: SignRules = {
   Attention: attended(1, 2),
   MultiHeadAttention: attended(2, 3),
   GroupQueryAttention: attended(2, 9),
+  RotaryEmbedding: keepsZero,
+  EmbedLayerNormalization: scaledTo(5, 6),
 }
