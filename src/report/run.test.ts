@@ -69,6 +69,15 @@ describe("a training run's page", () => {
     expect(text).toContain('Mean intersection over union')
   })
 
+  test('of numbers to meet, none of which is right or wrong, tells the loss', () => {
+    const numbers = lines.map((line) => (line.type === 'evaluation' ? { ...line, accuracy: Number.NaN } : line))
+    for (const told of [numbers, JSON.parse(JSON.stringify(numbers))]) {
+      const text = words(runReport(told, facts))
+      expect(text).toContain('A test loss of 0.125 after 4 steps')
+      expect(text).not.toMatch(/accuracy|right answers|NaN|null/i)
+    }
+  })
+
   test('without test samples, or without a step, says what there is', () => {
     const untested = words(
       runReport(

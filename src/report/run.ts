@@ -63,13 +63,13 @@ const headlineOf = (lines: readonly RunLine[], facts: RunFacts): NonNullable<Rep
   const step = linesOf(lines, 'step').at(-1)?.step ?? 0
   const skipped = linesOf(lines, 'skipped').length
   const passes = `${count(epochs) === String(epochs) ? epochs : significant(epochs, 2)} ${epochs === 1 ? 'pass' : 'passes'}`
+  // Where samples have numbers to meet, nothing is right or wrong; a journal's NaN is null.
+  const judged = last && Number.isFinite(last.accuracy)
   const figures: Figure[] = [
-    ...(last
-      ? [
-          { what: 'Test accuracy', value: percent(last.accuracy), note: `of ${count(last.samples)} samples` },
-          { what: 'Test loss', value: significant(last.loss, 3), note: lossName },
-        ]
+    ...(judged
+      ? [{ what: 'Test accuracy', value: percent(last.accuracy), note: `of ${count(last.samples)} samples` }]
       : []),
+    ...(last ? [{ what: 'Test loss', value: significant(last.loss, 3), note: lossName }] : []),
     { what: 'Steps', value: count(step), note: `${passes} over ${count(samples)} samples` },
     {
       what: 'Weights trained',
@@ -78,7 +78,7 @@ const headlineOf = (lines: readonly RunLine[], facts: RunFacts): NonNullable<Rep
     },
   ]
   return {
-    text: `${last ? `${percent(last.accuracy)} right` : 'Trained'} after ${count(step)} ${step === 1 ? 'step' : 'steps'}`,
+    text: `${judged ? `${percent(last.accuracy)} right` : last ? `A test loss of ${significant(last.loss, 3)}` : 'Trained'} after ${count(step)} ${step === 1 ? 'step' : 'steps'}`,
     lead: `${model}${dataset ? ` on ${dataset}` : ''}${optimizer ? `, trained with ${optimizer}` : ''}.${
       skipped > 0 ? ` ${count(skipped)} of the steps moved nothing: their gradients were not finite.` : ''
     }`,

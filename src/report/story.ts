@@ -24,9 +24,12 @@ type Chapter = (data: ReportData) => Section | undefined
 /** The story in its order: train, look, prune, follow through, compare, rebirth, repeat. A chapter without data is none. */
 export const storyOf = (data: ReportData): Section[] => chapters.flatMap((chapter) => chapter(data) ?? [])
 
+const accuracyFields = ['accuracy', 'validationAccuracy', 'testAccuracy'] as const
+
 const train: Chapter = (data) => {
   const body = trainingCurves(data)
   const pruned = (data.marks?.length ?? 0) > 0
+  const told = (data.curve ?? []).some((point) => accuracyFields.some((field) => Number.isFinite(point[field])))
   return (
     body && {
       id: 'train',
@@ -35,7 +38,7 @@ const train: Chapter = (data) => {
         pruned
           ? 'The network learns until it improves no further. A dotted line is a moment when kernels were removed; what comes after it is retraining.'
           : 'The network learns from one batch a step; the test samples it is only asked about.'
-      } The accuracy axis spreads out the last per cent, where the differences are.`,
+      }${told ? ' The accuracy axis spreads out the last per cent, where the differences are.' : ''}`,
       body,
     }
   )
