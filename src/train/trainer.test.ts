@@ -139,6 +139,24 @@ describe('training on real images', () => {
   })
 })
 
+test.each(['ranger', 'schedule-free-adamw'])(
+  'evaluating averaged weights of %s, as often as one likes, leaves training as it is',
+  async (name) => {
+    const data = await smallDigits(60)
+    const under = (evaluateEvery: number) =>
+      traced(smallResnet(), { ...base, data, test: data, epochs: 3, evaluateEvery, recipe: optimizerNamed(name) })
+    const [often, never] = [await under(1), await under(0)]
+    expect([often.of('evaluation').length, never.of('evaluation').length]).toEqual([9, 1])
+    expect(often.result.state).toEqual(never.result.state)
+    expect(often.of('step').map(({ loss }) => loss)).toEqual(never.of('step').map(({ loss }) => loss))
+    // What is evaluated are not the weights trained on, batch statistics aside.
+    const { model, state } = often.result
+    const told = (weights: Model) => weights.graph.initializers.get('conv1.weight')!.bytes
+    expect(Buffer.compare(told(model), told(withWeights(model, state.weights)))).not.toBe(0)
+    expect(often.of('evaluation').at(-1)!.loss).toBe((await evaluate(model, data, { runtime, threads: 1 })).loss)
+  },
+)
+
 describe('what a run tells', () => {
   test('steps, evaluations as the article prints them, checkpoints and the end', async () => {
     const data = await smallDigits(110)
