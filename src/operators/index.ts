@@ -35,6 +35,7 @@ export { withoutRow } from './catalogue.ts'
 export { loweringOf, lowerings } from './fused/index.ts'
 export { fusedRows } from './fused/rows.ts'
 export * from './signs/index.ts'
+export { type Treatment, treatmentOf } from './treatment.ts'
 export * from './types.ts'
 
 /** The operators' table: all this project knows about ONNX's operators, a row each. */

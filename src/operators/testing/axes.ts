@@ -15,6 +15,8 @@ type Facts = {
   /** Units that may go, each as the places it has. */
   readonly units: ReadonlyMap<string, readonly string[]>
   readonly mentioned: ReadonlySet<string>
+  /** Whether it calls some axis approximate. */
+  readonly approximate: boolean
   /** How many readings its richest choice offers. */
   readonly readings: number
 }
@@ -28,6 +30,7 @@ export const factsOf = (context: NodeContext, reading: number): Facts => {
   const frozen = new Set<string>()
   const mentioned = new Set<string>()
   let offered = 1
+  let approximate = false
   const { node, dims } = context
   const front = (ref: AxisRef): AxisRef => ({
     ...ref,
@@ -63,7 +66,10 @@ export const factsOf = (context: NodeContext, reading: number): Facts => {
       tie(place(a, x.at), place(b, y.at))
     },
     freeze: fix,
-    approximate: fix,
+    approximate(ref, reason) {
+      approximate = true
+      fix(ref, reason)
+    },
     choose(readings: readonly AxisReading[]) {
       offered = Math.max(offered, readings.length)
       readings[Math.min(reading, readings.length - 1)]!.state()
@@ -80,7 +86,7 @@ export const factsOf = (context: NodeContext, reading: number): Facts => {
         if (stuck.has(root)) continue
         units.set(root, [...(units.get(root) ?? []), place({ value, axis }, i)])
       }
-  return { unit: (ref, index) => top(place(ref, index)), units, mentioned, readings: offered }
+  return { unit: (ref, index) => top(place(ref, index)), units, mentioned, approximate, readings: offered }
 }
 
 type Kept = (ref: AxisRef) => readonly number[] | undefined
