@@ -1,6 +1,6 @@
 import { dataTypes, sizeOf, type Tensor, type TensorType, UnsupportedError, UsageError } from '../base/index.ts'
 import { copyModel, type Graph, GraphBuilder, type Model, opsetOf, removeDead, upgradeOpset } from '../onnx/index.ts'
-import { constants, type Runtime, trace } from '../runtime/index.ts'
+import { constants, infer, type Runtime } from '../runtime/index.ts'
 import { backward } from './backward.ts'
 import { evalForm, poolBeforeRelu, trainForm, type Update } from './forms.ts'
 import { type Loss, lossNamed, type Targets } from './loss.ts'
@@ -69,7 +69,7 @@ export const trainingGraph = async (original: Model, options: TrainingGraphOptio
   const updates = (options.mode ?? 'train') === 'train' ? trainForm(graph) : []
   if (options.mode === 'eval') evalForm(graph)
   poolBeforeRelu(graph)
-  const forward = await trace(options.runtime, model, feeds)
+  const forward = await infer(options.runtime, model, feeds)
   const outputType = forward.get(output)
   if (!outputType) throw new UsageError(`the model has no value '${output}' to take a loss of`)
   if (loss.value !== undefined) checkScalar(loss.value, forward.get(loss.value))
@@ -86,7 +86,7 @@ export const trainingGraph = async (original: Model, options: TrainingGraphOptio
   graph.outputs.push({ name: lossValue, type: 'float32', dims: [] })
 
   const zeroTargets = Object.entries(targets).map(([name, type]) => [name, zero(type)])
-  const types = await trace(options.runtime, model, { ...feeds, ...Object.fromEntries(zeroTargets) })
+  const types = await infer(options.runtime, model, { ...feeds, ...Object.fromEntries(zeroTargets) })
   const variables = new Set([...trainable, ...updates.map((update) => update.initializer)])
   const fixed = [...graph.initializers].filter(([name]) => !variables.has(name))
   const computed = await constants(options.runtime, model, { shapes: types, variables })

@@ -1,6 +1,6 @@
 import { int64, sizeOf, type Tensor, type TensorType } from '../base/index.ts'
 import { copyModel, intOf, type Model, type Node, readsOf, removeDead, subgraphsOf } from '../onnx/index.ts'
-import { openProbe, valueTypes, withOutputs } from './probe.ts'
+import { inferredInfos, openProbe, withOutputs } from './probe.ts'
 import { passes } from './tensors.ts'
 import type { Runtime } from './types.ts'
 
@@ -29,8 +29,8 @@ export const constants = async (
   const names = nodes.flatMap((node) => node.outputs.filter((name) => name !== ''))
   part.graph.outputs = names.map((name) => ({ name, type: 'undefined' }))
   removeDead(part.graph)
-  const types = await valueTypes(runtime, part, names)
-  const wanted = [...types].filter(([, type]) => passes(type)).map(([name]) => name)
+  const infos = await inferredInfos(runtime, part, names)
+  const wanted = [...infos.values()].filter(({ type }) => passes(type)).map(({ name }) => name)
   if (wanted.length === 0) return results
 
   const { session, weights } = await openProbe(runtime, withOutputs(part, wanted))

@@ -1,10 +1,12 @@
-import type { DataType, Tensor } from '../base/index.ts'
-import { copyModel, type Model } from '../onnx/index.ts'
+import type { Tensor } from '../base/index.ts'
+import { copyModel, type Model, type ValueInfo } from '../onnx/index.ts'
 import { untransferableType } from './errors.ts'
-import type { Runtime, Session, Values } from './types.ts'
+import type { Runtime, Session, SessionOptions, Values } from './types.ts'
 
 /** A session opened once to learn something about a model, and the weights it must be fed. */
 type Probe = { readonly session: Session; readonly weights: Values }
+
+type ProbeOptions = Pick<SessionOptions, 'optimization'> & { readonly shapesOnly?: boolean }
 
 /**
  * Opens a model for a single run. Large float32 initializers become inputs, fed from the memory they are in: nothing is
@@ -14,19 +16,18 @@ type Probe = { readonly session: Session; readonly weights: Values }
 export const openProbe = async (
   runtime: Runtime,
   model: Model,
-  { shapesOnly = false }: { shapesOnly?: boolean } = {},
+  { shapesOnly = false, optimization = 'disabled' }: ProbeOptions = {},
 ): Promise<Probe> => {
+  const openPlain = (one: Model) => runtime.open(one, { optimization })
   const { fed, weights } = withWeightsFed(model, shapesOnly)
-  if (Object.keys(weights).length === 0) return { session: await openPlain(runtime, model), weights: {} }
+  if (Object.keys(weights).length === 0) return { session: await openPlain(model), weights: {} }
   try {
-    return { session: await openPlain(runtime, fed), weights }
+    return { session: await openPlain(fed), weights }
   } catch (error) {
     if (untransferableType(error) !== undefined) throw error
-    return { session: await openPlain(runtime, model), weights: {} }
+    return { session: await openPlain(model), weights: {} }
   }
 }
-
-const openPlain = (runtime: Runtime, model: Model) => runtime.open(model, { optimization: 'disabled' })
 
 /** Small float initializers stay: scales, epsilons and the like are what operators want constant. */
 const isLarge = (tensor: Tensor) => tensor.type === 'float32' && tensor.bytes.byteLength > 4096
@@ -56,31 +57,33 @@ export const withOutputs = (model: Model, names: readonly string[]): Model => {
 }
 
 /**
- * The element types of values, by the engine's own inference; values that are not tensors are left out. A type the engine
- * cannot pass to JavaScript makes it refuse the model with that type's number, so halving the names finds whose it is.
+ * The element types of values, and their dimensions as far as the engine infers them; values that are not tensors are left
+ * out. A type the engine cannot pass to JavaScript makes it refuse the model with that type's number, so halving the names
+ * finds whose it is, and no more is known of it.
  */
-export const valueTypes = async (
+export const inferredInfos = async (
   runtime: Runtime,
   model: Model,
   names: readonly string[],
-): Promise<Map<string, DataType>> => {
-  const types = new Map<string, DataType>()
+  options: ProbeOptions = {},
+): Promise<Map<string, ValueInfo>> => {
+  const infos = new Map<string, ValueInfo>()
   const look = async (some: readonly string[]): Promise<void> => {
     if (some.length === 0) return
     try {
-      const { session } = await openProbe(runtime, withOutputs(model, some))
+      const { session } = await openProbe(runtime, withOutputs(model, some), options)
       for (const name of some) {
-        const type = session.valueInfo.get(name)?.type
-        if (type !== undefined && type !== 'undefined') types.set(name, type)
+        const info = session.valueInfo.get(name)
+        if (info !== undefined && info.type !== 'undefined') infos.set(name, info)
       }
       await session.close()
     } catch (error) {
       const type = untransferableType(error)
       if (type === undefined) throw error
-      if (some.length === 1) for (const name of some) types.set(name, type)
+      if (some.length === 1) for (const name of some) infos.set(name, { name, type })
       else for (const half of [some.slice(0, some.length >> 1), some.slice(some.length >> 1)]) await look(half)
     }
   }
   await look(names)
-  return types
+  return infos
 }

@@ -115,9 +115,12 @@ const sessionOf = (engine: Engine, native: Ort.InferenceSession): Session => {
   }
 }
 
+/** The web engine's −1 for a dimension of any size, unsigned. */
+const free = 2 ** 32 - 1
+
 const infoOf = (value: Ort.InferenceSession.ValueMetadata): ValueInfo => {
   if (!value.isTensor) return { name: value.name, type: 'undefined' }
-  const dims = value.shape.map((dim) => (dim === '' ? null : dim))
+  const dims = value.shape.map((dim) => (dim === '' || dim === free ? null : dim))
   return { name: value.name, type: value.type, ...(dims.length > 0 ? { dims } : {}) }
 }
 

@@ -1,6 +1,6 @@
 import { int64Of, type TensorType, UnsupportedError } from '../base/index.ts'
 import { type Graph, GraphBuilder, type Model } from '../onnx/index.ts'
-import { openProbe, valueTypes, withOutputs } from './probe.ts'
+import { inferredInfos, openProbe, withOutputs } from './probe.ts'
 import { passes } from './tensors.ts'
 import type { Runtime, Values } from './types.ts'
 
@@ -11,21 +11,37 @@ import type { Runtime, Values } from './types.ts'
  */
 export const trace = async (runtime: Runtime, model: Model, feeds: Values): Promise<Map<string, TensorType>> => {
   refuseInputs(model)
-  const traced = new Map<string, TensorType>()
-  for (const { name } of model.graph.inputs) {
-    const tensor = feeds[name]
-    if (tensor) traced.set(name, { type: tensor.type, dims: tensor.dims })
-  }
-  for (const [name, { type, dims }] of model.graph.initializers) if (!traced.has(name)) traced.set(name, { type, dims })
-
-  const computed = model.graph.nodes.flatMap((node) => node.outputs.filter((name) => name !== ''))
-  const types = await valueTypes(runtime, model, computed)
-  const shapes = await shapesOf(runtime, model, feeds, [...types.keys()])
-  for (const [name, type] of types) {
+  const traced = givenTypes(model, feeds)
+  const computed = computedNames(model)
+  const infos = await inferredInfos(runtime, model, computed)
+  const shapes = await shapesOf(runtime, model, feeds, [...infos.keys()])
+  for (const [name, { type }] of infos) {
     const dims = shapes.get(name)
     if (dims) traced.set(name, { type, dims })
   }
   return traced
+}
+
+/** Types of what a model does not compute: what it is fed, and its initializers. */
+export const givenTypes = ({ graph }: Model, feeds: Values): Map<string, TensorType> => {
+  const types = new Map<string, TensorType>()
+  for (const { name } of graph.inputs) {
+    const tensor = feeds[name]
+    if (tensor) types.set(name, { type: tensor.type, dims: tensor.dims })
+  }
+  for (const [name, { type, dims }] of graph.initializers) if (!types.has(name)) types.set(name, { type, dims })
+  return types
+}
+
+/** The values a model's nodes make, in their order. */
+export const computedNames = ({ graph }: Model): string[] =>
+  graph.nodes.flatMap((node) => node.outputs.filter((name) => name !== ''))
+
+/** A copy that may hold `Shape` nodes: a model of other domains only need not import ONNX's own. */
+export const withShapeOperator = (model: Model): Model => {
+  const copy = withOutputs(model, [])
+  if (!copy.opsets.has('') && !copy.opsets.has('ai.onnx')) copy.opsets.set('', 17)
+  return copy
 }
 
 /** The shapes of values in one run. */
@@ -36,8 +52,7 @@ const shapesOf = async (
   names: readonly string[],
 ): Promise<Map<string, number[]>> => {
   if (names.length === 0) return new Map()
-  const probe = withOutputs(model, [])
-  if (!probe.opsets.has('') && !probe.opsets.has('ai.onnx')) probe.opsets.set('', 17)
+  const probe = withShapeOperator(model)
   const b = new GraphBuilder(probe.graph, 'trace')
   // The engine reaches a graph's ends from the last to the first: so each value's shape is taken, and the value given up,
   // before the values after it are made.
@@ -66,7 +81,7 @@ const countsData = ({ nodes }: Graph): boolean =>
   )
 
 /** An input of a type the engine cannot be given is said at once, by name. */
-const refuseInputs = (model: Model): void => {
+export const refuseInputs = (model: Model): void => {
   for (const { name, type, extra } of model.graph.inputs)
     if (!model.graph.initializers.has(name) && extra === undefined && !passes(type))
       throw new UnsupportedError(`input '${name}' is ${type}, which ONNX Runtime cannot be given from JavaScript`)

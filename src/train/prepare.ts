@@ -4,10 +4,10 @@ import { copyModel, type Model } from '../onnx/index.ts'
 import {
   blockConvolutions,
   blockSizeOf,
+  infer,
   type Runtime,
   type Session,
   type SessionOptions,
-  trace,
   type Values,
   winogradConvolutions,
 } from '../runtime/index.ts'
@@ -74,7 +74,7 @@ const layOutInBlocks = async (
     ...batch.inputs,
     ...batch.targets,
   }
-  const types = await trace(runtime, training, feeds)
+  const types = await infer(runtime, training, feeds)
   blockConvolutions(training, types, block)
 }
 
@@ -83,7 +83,7 @@ const formFor = async (runtime: Runtime, model: Model, inputs: Values, channels?
   const filters = channels !== undefined || (await runtime.provider()) === 'wasm'
   if (!filters || !model.graph.nodes.some((node) => node.opType === 'Conv')) return model
   const form = copyModel(model)
-  const types = await trace(runtime, form, inputs)
+  const types = await infer(runtime, form, inputs)
   winogradConvolutions(form, types, channels === undefined ? undefined : ({ c, o }) => Math.min(c, o) >= channels)
   return form
 }

@@ -11,7 +11,7 @@ import {
   stringOf,
 } from '../../onnx/index.ts'
 import { tensorLike } from '../../operators/helpers.ts'
-import { constants, type Runtime, trace, type Values } from '../../runtime/index.ts'
+import { constants, infer, type Runtime, type Values } from '../../runtime/index.ts'
 import { backward } from '../backward.ts'
 import { aliases, renamed } from './instantiate.ts'
 
@@ -65,7 +65,7 @@ export const lowerGradient = async (model: Model, runtime: Runtime, feeds: Value
   const before = graph.nodes.slice(0, place)
   part.graph.nodes = [...before, ...repeated]
   part.opsets.delete(domain)
-  const types = await trace(runtime, part, feeds)
+  const types = await infer(runtime, part, feeds)
   const target = names.get(y) ?? y
   const dims = types.get(target)?.dims
   if (dims === undefined)

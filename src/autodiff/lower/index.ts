@@ -1,6 +1,6 @@
 import { GraphBuilder, inlineFunctions, type Model, type Node, opsetOf, removeDead } from '../../onnx/index.ts'
 import { loweringOf } from '../../operators/index.ts'
-import { constants, type Runtime, trace, type Values } from '../../runtime/index.ts'
+import { constants, infer, type Runtime, type Values } from '../../runtime/index.ts'
 import { variesWith } from '../backward.ts'
 import { control } from './control.ts'
 import { unfuse } from './fused.ts'
@@ -51,7 +51,7 @@ export const lower = async (model: Model, options: LowerOptions): Promise<void> 
 
 const look = async (model: Model, { runtime, feeds, variables }: LowerOptions): Promise<Known> => {
   const { graph } = model
-  const types = await trace(runtime, model, feeds)
+  const types = await infer(runtime, model, feeds)
   const computed = await constants(runtime, model, { shapes: types, variables: new Set(variables) })
   const given = new Set(graph.inputs.map(({ name }) => name))
   const builder = new GraphBuilder(graph, 'lowered')
