@@ -1,7 +1,7 @@
 import { sizeOf, UsageError } from '../base/index.ts'
 import { type LoopMemory, loop, memoryOf, mul, pieceLength, residence, sub } from './loops/index.ts'
 import type { StepResult } from './optimizer.ts'
-import type { Link, OptimizerEvent, Parameter, Shared, Site, Slots } from './types.ts'
+import type { Fresh, Link, OptimizerEvent, Parameter, Shared, Site, Slots } from './types.ts'
 
 /** One link at work: what it remembers, by parameter name. Parameters it does not apply to have no slots. */
 export type BoundLink = {
@@ -34,7 +34,8 @@ export const checkParameters = (parameters: readonly Parameter[]): void => {
 /** Gives every link fresh memory of the parameters it applies to. */
 export const bindLinks = (links: readonly Link[], parameters: readonly Parameter[]): BoundLink[] => {
   const uses = new Map<string, number>()
-  const { zeros, settle } = residence(parameters.reduce((sum, { values }) => sum + values.length, 0))
+  const { ask, settle } = residence()
+  const fresh: Fresh = ({ values }, from) => ask(values.length, from)
   const bound = links.map((link) => {
     const use = (uses.get(link.name) ?? 0) + 1
     uses.set(link.name, use)
@@ -43,7 +44,7 @@ export const bindLinks = (links: readonly Link[], parameters: readonly Parameter
       key: use === 1 ? link.name : `${link.name}-${use}`,
       link,
       shared: { ...link.shared },
-      slots: new Map(mine.map((p) => [p.name, link.init?.(p, ({ values }) => zeros(values.length)) ?? {}])),
+      slots: new Map(mine.map((p) => [p.name, link.init?.(p, fresh) ?? {}])),
     }
   })
   const settled = settle()

@@ -21,8 +21,11 @@ export type Parameter = {
 /** What a link remembers of one parameter: arrays by name, of the parameter's own size unless the link says otherwise. */
 export type Slots = Record<string, Float32Array | Float64Array>
 
-/** Zeros of a parameter's size, where loops reach them without a copy. Other values go in before the next zeros are asked for. */
-export type Zeros = (parameter: Parameter) => Float32Array
+/**
+ * Asks for an array of a parameter's size, of zeros, a number or a copy of values, where loops reach it without a copy. It is
+ * there at the first step; until then an empty one stands for it.
+ */
+export type Fresh = (parameter: Parameter, from?: number | Float32Array) => Float32Array
 
 /** Numbers a link remembers for all parameters together. */
 export type Shared = Record<string, number>
@@ -73,7 +76,7 @@ export type Link<S extends Slots = Slots, N extends Shared = Shared> = {
    */
   grain?(parameter: Parameter): number | undefined
   /** The slots of a parameter before its first step. */
-  init?(parameter: Parameter, zeros: Zeros): S
+  init?(parameter: Parameter, fresh: Fresh): S
   /** The shared numbers before the first step. */
   readonly shared?: N
   /** Runs before the link's first `update` of a step, when the links before it have finished with all parameters. */

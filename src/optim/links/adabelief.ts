@@ -47,10 +47,10 @@ export const adabeliefScaling = (o: AdabeliefScalingOptions = {}): Link<State> =
   const raw = rectify || epsOn === 'raw'
   return {
     name: 'adabelief',
-    init: (p, zeros) => ({
-      momentum: zeros(p),
-      variance: zeros(p),
-      ...(amsgrad && { largest: zeros(p) }),
+    init: (p, fresh) => ({
+      momentum: fresh(p),
+      variance: fresh(p),
+      ...(amsgrad && { largest: fresh(p) }),
       ...(adanorm !== undefined && { norm: new Float64Array(1) }),
     }),
     ...(adanorm === undefined && { grain: elementwise }),

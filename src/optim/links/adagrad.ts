@@ -16,7 +16,7 @@ export const adagradScaling = (o: AdagradScalingOptions = {}): Link<{ sum: Float
   checkEps('adagrad', eps)
   return {
     name: 'adagrad',
-    init: (p, zeros) => ({ sum: zeros(p).fill(initial) }),
+    init: (p, fresh) => ({ sum: fresh(p, initial) }),
     grain: elementwise,
     update(site, { sum }) {
       const u = site.update
@@ -47,7 +47,7 @@ export const adadeltaScaling = (
   checkEps('adadelta', eps)
   return {
     name: 'adadelta',
-    init: (p, zeros) => ({ variance: zeros(p), moved: zeros(p) }),
+    init: (p, fresh) => ({ variance: fresh(p), moved: fresh(p) }),
     grain: elementwise,
     update({ update: u }, { variance: v, moved }) {
       for (let i = 0; i < u.length; i++) {
@@ -80,7 +80,7 @@ export const rmspropScaling = (
   checkEps('rmsprop', eps)
   return {
     name: 'rmsprop',
-    init: (p, zeros) => ({ variance: zeros(p), ...(centered && { mean: zeros(p) }) }),
+    init: (p, fresh) => ({ variance: fresh(p), ...(centered && { mean: fresh(p) }) }),
     grain: elementwise,
     update({ update: u }, { variance: v, mean }) {
       for (let i = 0; i < u.length; i++) {
@@ -114,7 +114,7 @@ export const adamaxScaling = (
   checkEps('adamax', eps)
   return {
     name: 'adamax',
-    init: (p, zeros) => ({ momentum: zeros(p), infinity: zeros(p) }),
+    init: (p, fresh) => ({ momentum: fresh(p), infinity: fresh(p) }),
     grain: elementwise,
     update(site, { momentum: m, infinity: n }) {
       const u = site.update

@@ -41,10 +41,10 @@ export const adamScaling = (options: AdamScalingOptions = {}): Link<AdamSlots> =
   checkEps('adam', eps)
   return {
     name: 'adam',
-    init: (p, zeros) => ({
-      momentum: zeros(p),
-      variance: zeros(p),
-      ...(amsgrad && { largest: zeros(p) }),
+    init: (p, fresh) => ({
+      momentum: fresh(p),
+      variance: fresh(p),
+      ...(amsgrad && { largest: fresh(p) }),
       ...(adanorm !== undefined && { norm: new Float64Array(1) }),
     }),
     ...(adanorm === undefined && { grain: elementwise }),

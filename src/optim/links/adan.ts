@@ -29,11 +29,11 @@ export const adanScaling = (o: AdanScalingOptions = {}): Link<State> => {
   checkEps('adan', eps)
   return {
     name: 'adan',
-    init: (p, zeros) => ({
-      momentum: zeros(p),
-      difference: zeros(p),
-      variance: zeros(p),
-      previous: zeros(p),
+    init: (p, fresh) => ({
+      momentum: fresh(p),
+      difference: fresh(p),
+      variance: fresh(p),
+      previous: fresh(p),
       ...(adanorm !== undefined && { norm: new Float64Array(1) }),
     }),
     ...(adanorm === undefined && { grain: elementwise }),

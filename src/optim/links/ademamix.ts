@@ -38,7 +38,7 @@ export const ademamixScaling = (o: AdemamixScalingOptions = {}): Link<State> => 
   }
   return {
     name: 'ademamix',
-    init: (p, zeros) => ({ momentum: zeros(p), slowMomentum: zeros(p), variance: zeros(p) }),
+    init: (p, fresh) => ({ momentum: fresh(p), slowMomentum: fresh(p), variance: fresh(p) }),
     ...(!cautious && !stable && { grain: elementwise }),
     update(site, { momentum: m, slowMomentum: s, variance: v }) {
       const { update: u, step } = site

@@ -25,7 +25,7 @@ export const adoptScaling = (o: AdoptScalingOptions = {}): Link<{ momentum: Floa
   checkEps('adopt', eps)
   return {
     name: 'adopt',
-    init: (p, zeros) => ({ momentum: zeros(p), variance: zeros(p) }),
+    init: (p, fresh) => ({ momentum: fresh(p), variance: fresh(p) }),
     ...(!cautious && !stable && { grain: elementwise }),
     update(site, { momentum: m, variance: v }) {
       const { update: u, step } = site

@@ -28,7 +28,7 @@ export const accumulate = (count: number): Link<{ sum: Float32Array }, { seen: n
   return {
     name: 'accumulate',
     shared: { seen: 0 },
-    init: (p, zeros) => ({ sum: zeros(p) }),
+    init: (p, fresh) => ({ sum: fresh(p) }),
     begin({ sites, skip }, shared) {
       for (const { site, slots } of sites) {
         const u = site.update

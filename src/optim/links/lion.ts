@@ -16,7 +16,7 @@ export const lionScaling = (
   const [beta1, beta2] = checkBetas('lion', o.betas ?? ([0.9, 0.99] as const))
   return {
     name: 'lion',
-    init: (p, zeros) => ({ momentum: zeros(p), ...(o.adanorm !== undefined && { norm: new Float64Array(1) }) }),
+    init: (p, fresh) => ({ momentum: fresh(p), ...(o.adanorm !== undefined && { norm: new Float64Array(1) }) }),
     ...(o.adanorm === undefined && { grain: elementwise }),
     update({ update: u }, { momentum: m, norm }) {
       const lift = adaptiveNorm(u, norm, o.adanorm)

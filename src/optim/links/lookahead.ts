@@ -44,15 +44,11 @@ export const lookahead = (options: LookaheadOptions = {}): Link<State> => {
 
   return {
     name: 'lookahead',
-    init: (p, zeros) => {
-      const slow = zeros(p)
-      if (!atZero) slow.set(p.values)
-      return {
-        slow,
-        ...(outer === 'nesterov' && { velocity: zeros(p) }),
-        ...(pullback === 'average' && { momentum0: zeros(p) }),
-      }
-    },
+    init: (p, fresh) => ({
+      slow: atZero ? fresh(p) : fresh(p, p.values),
+      ...(outer === 'nesterov' && { velocity: fresh(p) }),
+      ...(pullback === 'average' && { momentum0: fresh(p) }),
+    }),
     grain: elementwise,
     after(site, slots) {
       const { step, parameter } = site

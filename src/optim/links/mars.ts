@@ -19,7 +19,7 @@ export const marsCorrection = ({
   previous: Float32Array
 }> => ({
   name: 'mars',
-  init: (p, zeros) => ({ previous: zeros(p) }),
+  init: (p, fresh) => ({ previous: fresh(p) }),
   update({ update: u }, { previous }) {
     const weight = (gamma * beta1) / (1 - beta1)
     for (let i = 0; i < u.length; i++) {

@@ -26,7 +26,7 @@ export const momentum = (options: MomentumOptions = {}): Link<Slots & { momentum
     throw new UsageError("Nesterov's momentum needs a momentum and no dampening")
   return {
     name: 'momentum',
-    init: (p, zeros) => ({ momentum: zeros(p) }),
+    init: (p, fresh) => ({ momentum: fresh(p) }),
     grain: elementwise,
     update({ update: u, step }, { momentum: b }) {
       const [fade, gain] = kind === 'average' ? [1 - mu, 1 - mu] : step === 1 ? [1, 1] : [1 - mu, 1 - dampening]

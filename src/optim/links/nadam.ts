@@ -25,7 +25,7 @@ export const nadamScaling = (o: NadamScalingOptions = {}): Link<State> => {
   const muAt = (t: number) => beta1 * (1 - 0.5 * 0.96 ** (t * momentumDecay))
   return {
     name: 'nadam',
-    init: (p, zeros) => ({ momentum: zeros(p), variance: zeros(p), product: new Float64Array(1).fill(1) }),
+    init: (p, fresh) => ({ momentum: fresh(p), variance: fresh(p), product: new Float64Array(1).fill(1) }),
     update({ update: u, step }, { momentum: m, variance: v, product }) {
       const [mu, next] = [muAt(step), muAt(step + 1)]
       const all = product[0]! * mu

@@ -37,7 +37,7 @@ export const prodigyScaling = (o: ProdigyScalingOptions = {}): Link<State, Numbe
   return {
     name: 'prodigy',
     shared: { d: d0, most: d0, numerator: 0, old: d0, steps: 0 },
-    init: (p, zeros) => ({ momentum: zeros(p), variance: zeros(p), distance: zeros(p), start: p.values.slice() }),
+    init: (p, fresh) => ({ momentum: fresh(p), variance: fresh(p), distance: fresh(p), start: fresh(p, p.values) }),
     begin({ sites }, shared) {
       shared.steps++
       const { d, steps } = shared

@@ -62,7 +62,7 @@ export const radamScaling = (options: RadamScalingOptions = {}): Link<Moments> =
 
   return {
     name: 'radam',
-    init: (p, zeros) => ({ momentum: zeros(p), variance: zeros(p) }),
+    init: (p, fresh) => ({ momentum: fresh(p), variance: fresh(p) }),
     grain: elementwise,
     update(site, { momentum: m, variance: v }) {
       const { rho, factor, adaptive } = rectification(site.step, beta2, threshold, inclusive)

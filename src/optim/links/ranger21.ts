@@ -29,11 +29,11 @@ export const positiveNegative = (o: PositiveNegativeOptions = {}): Link<State> =
   checkEps('positive-negative momentum', eps)
   return {
     name: 'pnm',
-    init: (p, zeros) => ({
-      momentum: zeros(p),
-      negative: zeros(p),
-      variance: zeros(p),
-      ...(amsgrad && { largest: zeros(p) }),
+    init: (p, fresh) => ({
+      momentum: fresh(p),
+      negative: fresh(p),
+      variance: fresh(p),
+      ...(amsgrad && { largest: fresh(p) }),
     }),
     grain: elementwise,
     update(site, { momentum, negative, variance: v, largest }) {

@@ -39,7 +39,7 @@ export const scheduleFree = (o: ScheduleFreeOptions = {}): Link<State> => {
   }
   return {
     name: 'schedule-free',
-    init: ({ values }) => ({ z: values.slice(), weights: Float64Array.of(0, 0) }),
+    init: (p, fresh) => ({ z: fresh(p, p.values), weights: Float64Array.of(0, 0) }),
     apply(site, { z, weights }) {
       const y = site.parameter.values
       const u = site.update

@@ -45,7 +45,7 @@ export const soapScaling = (o: SoapScalingOptions = {}): Link<State> => {
 
   return {
     name: 'soap',
-    init: (p, zeros) => {
+    init: (p, fresh) => {
       const dims = dimsOf(p)
       const own = axesOf(dims).flatMap((axis): [string, Float32Array][] => {
         const size = (dims[axis] ?? 1) ** 2
@@ -54,7 +54,7 @@ export const soapScaling = (o: SoapScalingOptions = {}): Link<State> => {
           [`basis${axis}`, new Float32Array(size)],
         ]
       })
-      return { momentum: zeros(p), variance: zeros(p), ...Object.fromEntries(own) }
+      return { momentum: fresh(p), variance: fresh(p), ...Object.fromEntries(own) }
     },
     shapes: (p) => {
       const dims = dimsOf(p)

@@ -1,52 +1,50 @@
-import { inhabit, page, pages, placesEnd } from './memory.ts'
+import { inhabit, page, placesEnd } from './memory.ts'
 
 /** Fewer elements than this stay in the cache anyway. */
 const worthwhile = 1 << 18
 
-/**
- * Makes arrays that live in WASM memory, where loops reach them without a copy. The memory grows with each, which detaches
- * those made before it: `settle` returns them as they are once all are made, by what `zeros` returned. Where there is no
- * WASM, or no room, or too little to gain for so many elements, arrays are ordinary ones.
- */
-export const residence = (elements: number) => {
-  const memory = elements < worthwhile ? undefined : newMemory()
-  const places = new Map<Float32Array, { readonly start: number; readonly length: number }>()
-  let end = placesEnd
+type Wish = { readonly length: number; readonly from: number | Float32Array; readonly start: number }
 
-  const zeros = (length: number): Float32Array => {
+/**
+ * Arrays that live together in WASM memory, where loops reach them without a copy: each is asked for first, which gives an
+ * empty array to stand for it, and made by `settle`, when the size of all is known. For a memory that grew would detach its
+ * views, and once a program has detached one buffer V8 asks at every access to any typed array whether it is still there:
+ * plain loops took up to twice as long. Where there is no WASM, no room or little to gain, arrays are ordinary ones.
+ */
+export const residence = () => {
+  const wishes = new Map<Float32Array, Wish>()
+  let end = placesEnd
+  let elements = 0
+
+  const ask = (length: number, from: number | Float32Array = 0): Float32Array => {
+    const standIn = new Float32Array(0)
+    wishes.set(standIn, { length, from, start: end })
     // A few cache lines between two arrays: see `stride`.
-    const next = end + 256 + 16 * Math.ceil(length / 4)
-    if (!memory || !grown(memory, next)) return new Float32Array(length)
-    const array = new Float32Array(memory.buffer, end, length)
-    places.set(array, { start: end, length })
-    end = next
-    return array
+    end += 16 * Math.ceil(length / 4) + 256
+    elements += length
+    return standIn
   }
+  /** Gives the array that another stands for; arrays that stand for themselves come back. */
   const settle = () => {
+    const memory = elements < worthwhile ? undefined : memoryOfSize(Math.ceil(end / page))
     if (memory) inhabit(memory)
     return (array: Float32Array): Float32Array => {
-      const place = places.get(array)
-      return memory && place ? new Float32Array(memory.buffer, place.start, place.length) : array
+      const wish = wishes.get(array)
+      if (!wish) return array
+      const { length, from, start } = wish
+      const made = memory ? new Float32Array(memory.buffer, start, length) : new Float32Array(length)
+      if (typeof from !== 'number') made.set(from)
+      else if (from !== 0) made.fill(from)
+      return made
     }
   }
-  return { zeros, settle }
+  return { ask, settle }
 }
 
-const newMemory = (): WebAssembly.Memory | undefined => {
+const memoryOfSize = (pages: number): WebAssembly.Memory | undefined => {
   try {
-    return new WebAssembly.Memory({ initial: pages })
+    return new WebAssembly.Memory({ initial: pages, maximum: pages })
   } catch {
-    return undefined // no WASM, or no address space left
-  }
-}
-
-/** Grows a memory to some bytes, unless it cannot. */
-const grown = (memory: WebAssembly.Memory, bytes: number): boolean => {
-  const missing = Math.ceil((bytes - memory.buffer.byteLength) / page)
-  try {
-    if (missing > 0) memory.grow(missing)
-    return true
-  } catch {
-    return false
+    return undefined // no WASM, more than its 4 GB, or no address space left
   }
 }
