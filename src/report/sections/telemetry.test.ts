@@ -21,12 +21,13 @@ describe('plots of telemetry', () => {
     const plots = telemetryPlots([5, 10, 15, 20].map(line))
     expect(plots.map(({ title }) => title)).toEqual([
       'Update against weight',
+      'Update against weight, layer by layer',
       'Rectification',
       'Taken by centralization',
       'Fast and slow weights',
     ])
     // Before it adapts, RAdam's factor is not used.
-    expect(plots[1]!.series[0]!.points).toEqual([
+    expect(plots[2]!.series[0]!.points).toEqual([
       [10, 0.1],
       [15, 0.15],
       [20, 0.2],
@@ -40,6 +41,15 @@ describe('plots of telemetry', () => {
       [5, 6e-3],
       [10, 6e-3],
     ])
+  })
+
+  test('show every layer at some moments, where one plot has no room for their lines', () => {
+    const plot = telemetryPlots(Array.from({ length: 31 }, (_, i) => line(100 * i)))[1]!
+    expect(plot.series.map(({ name }) => name)).toEqual(['step 0', 'step 1,000', 'step 2,000', 'step 3,000'])
+    expect(plot.series[0]!.points.map(([k]) => k)).toEqual([1, 2, 3, 4, 5, 6])
+    expect(plot.series[0]!.points[5]![1]).toBeCloseTo(6e-3, 12)
+    const few = { ...line(5), centralized: { a: 1 }, ratio: { a: 1 } }
+    expect(telemetryPlots([few, few]).some(({ title }) => title.endsWith('layer by layer'))).toBe(false)
   })
 
   test('name layers by what tells them apart', () => {

@@ -1,7 +1,8 @@
 import type { Telemetry } from '../../train/index.ts'
+import { count } from '../format.ts'
 import type { SeriesPlot } from '../types.ts'
 
-/** Layers drawn in one plot: as many as there are colours for lines. */
+/** Lines drawn in one plot: as many as there are colours for them. */
 const most = 4
 
 /** What the optimizer's links told while training, as plots; links that were not in the chain have none. */
@@ -20,6 +21,20 @@ export const telemetryPlots = (lines: readonly Telemetry[]): SeriesPlot[] => {
       log: true,
       series: byLayer('ratio'),
       note: `How much of itself a layer changes in one step.${some}`,
+    },
+    {
+      title: 'Update against weight, layer by layer',
+      x: 'layer, in the order of the file',
+      y: '‖step‖ ÷ ‖weights‖, log scale',
+      log: true,
+      series:
+        all.length > most
+          ? spread(lines.filter(({ ratio }) => ratio)).map(({ step, ratio }) => ({
+              name: `step ${count(step)}`,
+              points: all.flatMap((name, k) => (ratio?.[name] === undefined ? [] : [[k + 1, ratio[name]] as const])),
+            }))
+          : [],
+      note: 'All layers at some moments of the run.',
     },
     {
       title: 'Rectification',
@@ -69,10 +84,10 @@ const namesIn = (lines: readonly Telemetry[], field: ByLayer): string[] => [
 ]
 
 /** The first, the last and some between, where there are too many. */
-const spread = (names: readonly string[]): string[] =>
-  names.length <= most
-    ? [...names]
-    : Array.from({ length: most }, (_, i) => names[Math.round((i * (names.length - 1)) / (most - 1))]!)
+const spread = <T>(all: readonly T[]): T[] =>
+  all.length <= most
+    ? [...all]
+    : Array.from({ length: most }, (_, i) => all[Math.round((i * (all.length - 1)) / (most - 1))]!)
 
 /** Names without the parts that all begin with and all end with: backbone.conv1.weight, backbone.fc.weight → conv1, fc. */
 const withoutCommon = (names: readonly string[]): readonly string[] => {
