@@ -2,8 +2,9 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { encode } from 'fast-png'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { float32, float32Of, random } from '../base/index.ts'
+import { float32, float32Of, int64, random, type Tensor } from '../base/index.ts'
 import { statedClasses, statedPreprocessing } from '../data/index.ts'
+import { writeNpz } from '../formats/file.ts'
 import { readModel, writeModel } from '../onnx/file.ts'
 import { GraphBuilder, type Model, makeGraph, makeModel } from '../onnx/index.ts'
 import { digits } from '../train/testing/samples.ts'
@@ -194,6 +195,66 @@ test('a class for each pixel: accuracy and mean IoU, what is ignored does not co
   const [, accuracy, iou] = /step 32 .* test accuracy: ([\d.]+) % \| mean IoU: ([\d.]+) %/.exec(stdout) ?? []
   expect(Number(accuracy)).toBeGreaterThan(97)
   expect(Number(iou)).toBeGreaterThan(85)
+})
+
+describe('pictures and masks changed at random', () => {
+  const args = ['train', 'pixels.onnx', '--data', 'images:strokes', '--batch', '4', '--threads', '1', '--lr', '0.02']
+  const augment = ['--augment', 'flip', '--augment', 'shift:2']
+
+  test('learn, and a resumed run must ask for the same', async () => {
+    const wanted = [...args, '--optimizer', 'adamw', '--epochs', '8', '--ignore-index', '255', '--out', 'moved']
+    const run = await json<Run>(folder, [...wanted, ...augment])
+    expect(run.accuracy).toBeGreaterThan(0.95)
+    const other = await espalier(folder, [...wanted, '--augment', 'flip', '--resume'])
+    expect(other.stderr).toContain('started with augment flip shift:2, not flip')
+  })
+
+  test('pixels from outside must not count', async () => {
+    await mkdir(at('plain'), { recursive: true })
+    const [x, y] = [new Uint8Array(8 * 36), new BigInt64Array(8 * 36)]
+    await writeNpz(
+      at('plain.npz'),
+      new Map<string, Tensor>([
+        ['x', { type: 'uint8', dims: [8, 1, 6, 6], bytes: x }],
+        ['y', int64([8, 6, 6], y.fill(1n))],
+      ]),
+    )
+    const plain = ['train', 'pixels.onnx', '--data', 'npz:plain.npz', '--epochs', '1', '--batch', '2', '--out', 'plain']
+    expect((await espalier(folder, [...plain, '--augment', 'flip'])).code).toBe(0)
+    const { stderr } = await espalier(folder, [...plain, ...augment])
+    expect(stderr).toContain('--ignore-index')
+  })
+})
+
+describe('retraining takes what training does', () => {
+  const small = ['--ratio', '0.34', '--retrain', '1', '--batch', '4', '--threads', '1', '--out', 'small.onnx']
+
+  test('samples with an ignored label, other pictures, and augmentation', async () => {
+    const args = ['prune', 'pixels.onnx', '--data', 'images:strokes', ...small]
+    expect((await espalier(folder, args)).stderr).toContain('--ignore-index')
+    const more = ['--ignore-index', '255', '--augment', 'shift:1', '--size', '20', '--mean', '0.5']
+    expect(await espalier(folder, [...args, ...more])).toMatchObject({ code: 0, stderr: '' })
+    const stated = statedPreprocessing(await readModel(at('small.onnx')))
+    expect(stated).toMatchObject({ size: [20, 20], normalise: { mean: [0.5] } })
+    const compared = await json<{ stages: Run[] }>(folder, [
+      ...['compare', 'small.onnx', 'small.onnx', '--data', 'images:strokes', '--ignore-index', '255'],
+    ])
+    expect(compared.stages).toHaveLength(2)
+  })
+
+  test.each([
+    [['--label-smoothing', '0.1', '--class-weights', 'balanced', '--clip-norm', '1']],
+    [['--loss', 'bce', '--class-weights', '1,2,0.5', '--accumulate', '2', '--bn', 'frozen']],
+    [['--teacher', 'run/model.onnx', '--temperature', '2', '--freeze', 'fc.bias', '--recompute']],
+  ])('%j', async (more) => {
+    const args = ['prune', 'run/model.onnx', '--data', 'images:colours', ...small, ...more]
+    expect(await espalier(folder, args)).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test('data with more classes than the network tells apart is refused', async () => {
+    const args = ['prune', 'pixels.onnx', '--data', 'images:colours', '--size', '8', '--channels', 'grey', ...small]
+    expect((await espalier(folder, args)).stderr).toContain('train --new-head')
+  })
 })
 
 describe('what cannot be done is said before anything runs', () => {

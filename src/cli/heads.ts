@@ -27,6 +27,7 @@ export const withHead = (
   data: Dataset,
 ): { model: Model; head?: NewHead } => {
   const outputs = outputsOf(model)
+  const numbers = data.targets !== undefined
   const wanted = classes ?? data.classes.length
   if (wanted < data.classes.length)
     throw new UsageError(`'${data.name}' has ${data.classes.length} classes, more than --classes ${wanted}`, {
@@ -34,12 +35,20 @@ export const withHead = (
     })
   if (fresh || (classes !== undefined && classes !== outputs)) return newHead(model, wanted, { seed })
   if (outputs === undefined || loss.startsWith('output:')) return { model }
+  if (numbers && data.classes.length !== outputs)
+    throw new UsageError(
+      `'${data.name}' has ${data.classes.length} numbers for each sample and the model gives ${outputs}`,
+      {
+        remedy: 'give the model a new last layer with --new-head, or use data with as many numbers',
+      },
+    )
+  if (numbers) return { model }
   const told = outputs === 1 ? 2 : outputs
   // Folders are numbered in alphabetical order: fewer of them than outputs would be other classes than the model's.
   const named = data.name.startsWith('images:') && !data.labelDims && !statedClasses(model)
   if (data.classes.length > told || (named && data.classes.length < told))
     throw new UsageError(`'${data.name}' has ${data.classes.length} classes and the model tells ${told} apart`, {
-      remedy: 'give the model a new last layer with --new-head, or use data with the classes it knows',
+      remedy: `${data.labelDims ? 'say which label does not count (--ignore-index), ' : ''}give the model a new last layer with --new-head, or use data with the classes it knows`,
     })
   return { model }
 }

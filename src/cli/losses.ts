@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { type Loss, type LossOptions, lossNamed, lossNames } from '../autodiff/index.ts'
-import { EspalierError, float32, messageOf, numbersOf, sizeOf, UsageError } from '../base/index.ts'
+import { EspalierError, float32, float32Of, messageOf, numbersOf, sizeOf, UsageError } from '../base/index.ts'
 import type { Batch, Dataset } from '../data/index.ts'
+import type { AnswerKind } from '../data/node.ts'
 import type { Model } from '../onnx/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import { headOf, inputOf, scoresOf, type TrainOptions, withOutput } from '../train/node.ts'
@@ -12,7 +13,7 @@ export const lossOptions = {
   loss: {
     kind: 'text',
     value: 'NAME',
-    help: 'cross-entropy (of pixels too), bce, mse, huber, kl (with --teacher), or output:NAME, a number of the graph',
+    help: 'cross-entropy (of pixels too), bce, mse, huber, kl (to --teacher, or to shares in the data), or output:NAME, a number of the graph',
     default: 'cross-entropy',
   },
   'label-smoothing': { kind: 'number', value: 'X', help: 'share of each label spread over all classes', min: 0 },
@@ -41,6 +42,20 @@ export type Objective = {
   close(): Promise<void>
 }
 
+/**
+ * What a loss takes the data's y for. A network of one output that is trained on differences is to give a number, however
+ * whole those of the data are; of several, whole numbers are classes still.
+ */
+export const answersFor = (loss: string, outputs: number | undefined, taught = false): AnswerKind => {
+  if (loss === 'kl' && !taught) return 'numbers'
+  if (loss === 'bce') return 'either'
+  return loss === 'mse' || loss === 'huber' ? (outputs === 1 ? 'numbers' : 'either') : 'classes'
+}
+
+/** The loss that a trained file states: what its samples' answers are. A teacher's pupil is one for classes. */
+export const saidLoss = ({ loss, teacher }: LossValues): string =>
+  loss === 'kl' && teacher !== undefined ? 'cross-entropy' : loss
+
 /** The loss that the flags ask for. @throws UsageError for flags that do not go together */
 export const objectiveFrom = async (
   model: Model,
@@ -57,11 +72,13 @@ export const objectiveFrom = async (
     ...given('weight', values['teacher-share']),
     ...(weights !== undefined && { classWeights: await classWeightsFrom(weights, data, outputs) }),
   }
-  const name = lossNameFrom(values)
-  const loss = lossNamed(name, options)
+  const name = lossNameFrom(values, data)
+  const shares = name === 'kl' && teacher === undefined
+  const loss = lossNamed(name, shares ? { temperature: 1, ...options } : options)
   const guide = teacher && teaching(teacher, threads, name !== 'kl')
-  const target = ['bce', 'mse', 'huber'].includes(name) ? oneHotTargets(data, outputs) : undefined
-  const targetsOf = guide?.targetsOf ?? target
+  const oneHot = !data.targets && ['bce', 'mse', 'huber'].includes(name)
+  const targetsOf =
+    guide?.targetsOf ?? (shares ? logsOfShares(data) : oneHot ? oneHotTargets(data, outputs) : undefined)
   return { loss, ...(targetsOf && { targetsOf }), close: async () => guide?.close() }
 }
 
@@ -75,12 +92,16 @@ export const outputsOf = (model: Model): number | undefined => {
 const given = <K extends keyof LossOptions>(key: K, value: number | undefined) =>
   value === undefined ? {} : { [key]: value }
 
-const lossNameFrom = ({ loss, teacher }: LossValues): string => {
+const lossNameFrom = ({ loss, teacher }: LossValues, data: Dataset): string => {
   if (!lossNames.includes(loss) && !loss.startsWith('output:'))
     throw new UsageError(`--loss ${loss} is not known`, { remedy: `use one of ${lossNames.join(', ')} or output:NAME` })
   const taught = loss === 'kl' || loss === 'distillation'
-  if (taught && teacher === undefined)
+  if (taught && teacher === undefined && !(loss === 'kl' && data.targets))
     throw new UsageError(`--loss ${loss} needs --teacher`, { remedy: 'name the ONNX file to learn from' })
+  if (teacher !== undefined && data.targets)
+    throw new UsageError(`'${data.name}' has numbers to meet, and a teacher's answers go with classes`, {
+      remedy: 'leave --teacher away, or use data with class numbers',
+    })
   if (teacher !== undefined && loss !== 'cross-entropy' && !taught)
     throw new UsageError('--teacher goes with cross-entropy or kl', { remedy: 'leave --loss away' })
   return teacher !== undefined && loss === 'cross-entropy' ? 'distillation' : loss
@@ -88,6 +109,10 @@ const lossNameFrom = ({ loss, teacher }: LossValues): string => {
 
 /** 'balanced', numbers in a list, or a file of them. */
 const classWeightsFrom = async (text: string, data: Dataset, outputs: number): Promise<number[]> => {
+  if (text === 'balanced' && data.targets)
+    throw new UsageError('--class-weights balanced counts classes, and the data has numbers to meet', {
+      remedy: 'give a list with a weight for each of them',
+    })
   if (text === 'balanced') return balancedWeights(data, outputs)
   const isList = /^[\d.,eE+\-\s[\]]+$/
   const list = isList.test(text)
@@ -144,6 +169,28 @@ const oneHotTargets =
     }
     return { target: float32([count, outputs, ...places], values) }
   }
+
+/** Shares of each class as a teacher's scores: log t, of which the softmax is t again. */
+const logsOfShares = (data: Dataset) => {
+  const { targets = new Float32Array(0), targetDims: [classes = 1] = [] } = data
+  for (let at = 0; at < targets.length; at += classes) {
+    const row = targets.subarray(at, at + classes)
+    const sum = row.reduce((a, b) => a + b, 0)
+    if (row.some((share) => share < 0) || Math.abs(sum - 1) > 1e-3)
+      throw new UsageError(`the numbers of sample ${at / classes} of '${data.name}' are no shares of its classes`, {
+        remedy: '--loss kl takes numbers from 0 that add up to 1; use bce or mse for others',
+      })
+  }
+  return async ({ target }: Batch) => {
+    const { dims } = target!
+    return {
+      teacher: float32(
+        dims,
+        float32Of(target!).map((share) => Math.log(Math.max(share, 1e-30))),
+      ),
+    }
+  }
+}
 
 /** Runs a teacher on every batch: its scores become a target of the loss. */
 export const teaching = (teacher: Model, threads: number, withLabels = true) => {

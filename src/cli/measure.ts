@@ -10,7 +10,10 @@ import { byteText, grouped, percent, table } from './console.ts'
 /** One network's figures, as `compare` and the demo print and save them. */
 export type Stage = {
   readonly name: string
+  /** NaN where samples have numbers to meet; how far off the answers are stands in its place then. */
   readonly accuracy: number
+  readonly meanError?: number
+  readonly explained?: number
   readonly loss: number
   readonly bytes: number
   readonly parameters: number
@@ -41,6 +44,8 @@ export const measureStage = async (
   return {
     name,
     accuracy: evaluation.accuracy,
+    ...(evaluation.meanError !== undefined && { meanError: evaluation.meanError }),
+    ...(evaluation.explained !== undefined && { explained: evaluation.explained }),
     loss: evaluation.loss,
     bytes: encodeModel(model).byteLength,
     parameters: cost.parameters,
@@ -51,12 +56,19 @@ export const measureStage = async (
   }
 }
 
+type Rows = [string, (stage: Stage) => string][]
+
 /** Stages side by side, each beside its share of the first. */
 export const stageTable = (stages: readonly Stage[]): string => {
   const [first] = stages
   const share = (value: number, whole: number) => `${((100 * value) / whole).toFixed(1)} %`
-  const rows: [string, (stage: Stage) => string][] = [
-    ['accuracy', ({ accuracy }) => percent(accuracy)],
+  const rows: Rows = [
+    ...(first?.meanError === undefined
+      ? ([['accuracy', ({ accuracy }) => percent(accuracy)]] satisfies Rows)
+      : ([
+          ['mean error', ({ meanError = Number.NaN }) => meanError.toPrecision(4)],
+          ['variance explained', ({ explained = Number.NaN }) => percent(explained)],
+        ] satisfies Rows)),
     ['loss', ({ loss }) => loss.toFixed(4)],
     ['bytes', ({ bytes }) => `${byteText(bytes)} (${share(bytes, first!.bytes)})`],
     ['parameters', ({ parameters }) => `${grouped(parameters)} (${share(parameters, first!.parameters)})`],

@@ -6,7 +6,7 @@ import { UsageError } from '../base/index.ts'
 import { kindOfFile } from '../formats/file.ts'
 import { networks } from '../nn/index.ts'
 import { readModel } from '../onnx/file.ts'
-import type { Model } from '../onnx/index.ts'
+import type { Model, ValueInfo } from '../onnx/index.ts'
 import type { PlanSource } from '../prune/index.ts'
 
 /** A model as a command names it: an ONNX file, or a network of this project, freshly initialised. */
@@ -49,8 +49,16 @@ const sha256Of = async (path: string): Promise<string> => {
 
 /** The shape of one sample that a model takes, where its file says so. */
 export const sampleDimsOf = ({ graph }: Model): number[] | undefined => {
-  const input = graph.inputs.find(({ name }) => !graph.initializers.has(name))
-  const dims = input?.dims?.slice(1) ?? []
-  const known = dims.filter((dim) => typeof dim === 'number')
-  return known.length > 0 && known.length === dims.length ? known : undefined
+  const known = knownDims(graph.inputs.find(({ name }) => !graph.initializers.has(name)))
+  return known && known.length > 0 ? known : undefined
+}
+
+/** The shape of a model's answer to one sample, where its file says so: [] for a single number. */
+export const answerDimsOf = ({ graph }: Model): number[] | undefined => knownDims(graph.outputs[0])
+
+/** A value's dimensions but for the batch's, where all are told. */
+const knownDims = (value: ValueInfo | undefined): number[] | undefined => {
+  const dims = value?.dims?.slice(1)
+  const known = dims?.filter((dim) => typeof dim === 'number')
+  return known && known.length === dims?.length ? known : undefined
 }

@@ -1,5 +1,5 @@
 import { EspalierError } from '../base/index.ts'
-import type { TrainEvent } from '../train/index.ts'
+import type { Evaluation, TrainEvent } from '../train/index.ts'
 import { bar, type Console, duration, percent } from './console.ts'
 
 /** Shows a training run: a line per evaluation as the article prints it, and a bar with rate and time left. */
@@ -17,7 +17,7 @@ export const showTraining = (console: Console, label = 'training') => {
         break
       case 'evaluation':
         console.say(
-          `Epoch: ${event.epoch} | step ${event.step} | train loss: ${event.trainLoss.toFixed(4)} | test accuracy: ${percent(event.accuracy)}${event.meanIoU === undefined ? '' : ` | mean IoU: ${percent(event.meanIoU)}`}`,
+          `Epoch: ${event.epoch} | step ${event.step} | train loss: ${event.trainLoss.toFixed(4)} | test ${answersText(event)}`,
         )
         break
       case 'skipped':
@@ -25,6 +25,22 @@ export const showTraining = (console: Console, label = 'training') => {
         break
     }
   }
+}
+
+/** How an evaluation went: 'accuracy: 97.3 %', or of numbers 'loss: 0.12 | mean error: 0.3 | explained: 91 %'. */
+export const answersText = (
+  { accuracy, loss, meanIoU, meanError, explained = Number.NaN }: Omit<Evaluation, 'predictions'>,
+  [colon, between] = [':', ' | '],
+): string => {
+  const found: (readonly [string, string])[] =
+    meanError === undefined
+      ? [['accuracy', percent(accuracy)], ...(meanIoU === undefined ? [] : [['mean IoU', percent(meanIoU)] as const])]
+      : [
+          ['loss', loss.toPrecision(4)],
+          ['mean error', meanError.toPrecision(4)],
+          ['explained', percent(explained)],
+        ]
+  return found.map(([name, value]) => `${name}${colon} ${value}`).join(between)
 }
 
 /** Refuses what would end in nonsense: a pattern that matches no name. */

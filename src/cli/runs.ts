@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import type { Dataset } from '../data/index.ts'
+import { augmentationNamed, type Dataset } from '../data/index.ts'
 import type { Model } from '../onnx/index.ts'
 import {
   adaptiveClip,
@@ -56,6 +56,11 @@ export const stepOptions = {
     min: 1,
     whole: true,
   },
+  augment: {
+    kind: 'list',
+    value: 'flip|shift:N',
+    help: 'changes pictures at random, masks along with them: mirrored, or moved by up to N pixels',
+  },
   recompute: { kind: 'flag', help: 'computes activations anew on the way back: less memory for some more time' },
   tune: { kind: 'flag', help: 'measures first which formulation of a step is fastest here, and remembers it' },
   seed: { kind: 'number', value: 'N', help: 'makes the run repeat exactly', default: 0, min: 0, whole: true },
@@ -103,7 +108,9 @@ export const trainingFrom = async (
   )
   const threads = values.threads ?? defaultThreads()
   const { loss, targetsOf, close } = await objectiveFrom(model, values, { data, teacher, threads })
+  const augmentation = augmentationNamed(values.augment)
   return {
+    ...(augmentation && { augment: { with: augmentation, seed } }),
     ...{ runtime: nodeRuntime, threads, data, recipe, epochs, batch, accumulate, seed, loss, trainable, recompute },
     mode: values.bn === 'frozen' ? 'eval' : 'train',
     ...(targetsOf && { targetsOf }),

@@ -7,12 +7,14 @@ import {
   preprocessingOf,
   statedClasses,
   statedPreprocessing,
+  statedSampling,
   statistics,
   withNormalise,
 } from '../data/index.ts'
 import { type LoadOptions, loadDataset, type Splits } from '../data/node.ts'
 import type { Model } from '../onnx/index.ts'
-import { sampleDimsOf } from './models.ts'
+import { answersFor, outputsOf } from './losses.ts'
+import { answerDimsOf, sampleDimsOf } from './models.ts'
 import type { Options, Parsed } from './options.ts'
 
 /** Flags that say how samples become a network's input; what a model's file states of it holds unless they say otherwise. */
@@ -38,11 +40,22 @@ export const sampleOptions = {
     help: 'subtracted from each channel: numbers, imagenet, or data for the samples’ own',
   },
   std: { kind: 'text', value: 'A,B,C', help: 'each channel is divided by it: numbers, imagenet or data' },
+  'split-seed': {
+    kind: 'number',
+    value: 'N',
+    help: 'which samples are set aside for testing where the data has none for it (as the model’s run did, else --seed)',
+    min: 0,
+    whole: true,
+  },
 } as const satisfies Options
 
 export type SampleValues = Partial<Parsed<typeof sampleOptions>>
 
-export type LoadedSamples = Splits & { readonly preprocessing: Preprocessing }
+export type LoadedSamples = Splits & {
+  readonly preprocessing: Preprocessing
+  /** The seed of the samples set aside for testing. */
+  readonly splitSeed: number
+}
 
 export type SampleRequest = {
   readonly seed?: number
@@ -50,6 +63,9 @@ export type SampleRequest = {
   /** How many classes there are, where the source does not tell. */
   readonly classes?: number | undefined
   readonly ignore?: number | undefined
+  /** What the samples are to train; the loss that the model's file states unless said. */
+  readonly loss?: string | undefined
+  readonly taught?: boolean
   /** The model's own names of classes do not hold: it gets a new head. */
   readonly renamed?: boolean
 }
@@ -61,6 +77,9 @@ export type SampleRequest = {
 export const samplesFor = async (model: Model, spec: string, request: SampleRequest = {}): Promise<LoadedSamples> => {
   const { values = {}, seed = 0, classes, ignore, renamed = false } = request
   const stated = statedPreprocessing(model)
+  const sampling = statedSampling(model)
+  const splitSeed = values['split-seed'] ?? sampling.splitSeed ?? seed
+  const loss = request.loss ?? sampling.loss ?? 'cross-entropy'
   const input = inputShape(model, values.layout ?? stated?.layout)
   const asked = sizeFrom(values.size)
   const own =
@@ -79,9 +98,11 @@ export const samplesFor = async (model: Model, spec: string, request: SampleRequ
   const options: LoadOptions = {
     ...pictures,
     layout: input.layout,
-    seed,
+    seed: splitSeed,
     normalise,
     ignore,
+    answers: answersFor(loss, classes ?? outputsOf(model), request.taught),
+    answerDims: renamed ? undefined : answerDimsOf(model),
     classes: classes ?? (renamed || !spec.startsWith('images:') ? undefined : statedClasses(model)),
     sampleDims: pictures.multiple === undefined ? sampleDimsOf(model) : undefined,
   }
@@ -90,6 +111,7 @@ export const samplesFor = async (model: Model, spec: string, request: SampleRequ
   const { fit = 'cover', crop = 1, order = 'rgb' } = pictures
   return {
     ...splits,
+    splitSeed,
     preprocessing: preprocessingOf(splits.train, {
       ...(isPictures && { fit, crop, order }),
       ...(isPictures && pictures.size && { size: pictures.size }),

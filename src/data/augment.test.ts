@@ -1,6 +1,8 @@
-import { expect, test } from 'vitest'
-import { type Random, random } from '../base/index.ts'
-import { compose, horizontalFlip, randomShift, type Sample } from './augment.ts'
+import { describe, expect, test } from 'vitest'
+import { numbersOf, type Random, random } from '../base/index.ts'
+import { type Augmentation, augmentationNamed, compose, horizontalFlip, randomShift, type Sample } from './augment.ts'
+import { batchOf } from './batches.ts'
+import { dataset } from './dataset.ts'
 
 /** Dice that fall as told. */
 const loaded = (...throws: number[]): Random => ({
@@ -50,4 +52,39 @@ test('every shift is as likely as another, and both of a picture’s ways', () =
   }
   expect(seen.size).toBe(9)
   for (const count of seen.values()) expect(Math.abs(count - 1000)).toBeLessThan(150)
+})
+
+describe('a class for each pixel', () => {
+  const picture = Uint8Array.from({ length: 2 * 12 }, (_, i) => i % 12)
+  const data = dataset({
+    ...{ name: 'pixels', inputs: picture, sampleDims: [1, 3, 4], classes: 12, ignore: 255 },
+    ...{ labels: picture, labelDims: [3, 4], normalise: { scale: 1 } },
+  })
+  const seen = (augmentation: Augmentation, from = data) => {
+    const { inputs, labels } = batchOf(from, [0, 1], { with: augmentation, seed: 1, epoch: 2 })
+    return [Array.from(new Float32Array(inputs.bytes.buffer)), numbersOf(labels)] as const
+  }
+
+  test('goes where its pixel goes', () => {
+    const [pixels, labels] = seen(horizontalFlip(1))
+    expect(labels.slice(0, 4)).toEqual([3, 2, 1, 0])
+    expect(labels).toEqual(pixels)
+    const [moved, mask] = seen(randomShift(2, 255))
+    expect(mask).toEqual(moved)
+    expect(mask).toContain(255)
+    expect(mask).not.toEqual(numbersOf(batchOf(data, [0, 1]).labels))
+  })
+
+  test('is not made up for pixels from outside', () => {
+    const { ignore: _, ...unmarked } = data
+    expect(() => seen(randomShift(2), unmarked)).toThrow('--ignore-index')
+    expect(seen(horizontalFlip(1), unmarked)).toEqual(seen(horizontalFlip(1)))
+  })
+})
+
+test('augmentations by name', () => {
+  expect(augmentationNamed([])).toBeUndefined()
+  expect(augmentationNamed(['flip', 'shift:2'])).toBeTypeOf('function')
+  for (const name of ['shift', 'shift:0', 'rotate'])
+    expect(() => augmentationNamed([name])).toThrow('use flip or shift:')
 })

@@ -1,4 +1,4 @@
-import { type Random, sizeOf } from '../base/index.ts'
+import { type Random, sizeOf, UsageError } from '../base/index.ts'
 import type { Layout } from './dataset.ts'
 
 /** One sample as it is stored, before `normalise`: pixels from 0 to 255 for pictures. */
@@ -6,6 +6,10 @@ export type Sample = {
   readonly values: Float32Array
   readonly dims: readonly number[]
   readonly layout: Layout
+  /** The class of each pixel, row by row, where they have one; a change of place moves it along. */
+  readonly mask?: Int32Array
+  /** The label of pixels that come in from outside: they do not count. */
+  readonly ignore?: number
 }
 
 /** Changes a sample at random. It returns a new sample of the same shape and leaves the one given as it was. */
@@ -50,6 +54,20 @@ export const horizontalFlip =
       : sample
   }
 
+/**
+ * Augmentations by name: 'flip' is `horizontalFlip`, 'shift:4' is `randomShift(4)`. Undefined for none.
+ * @throws UsageError for another name
+ */
+export const augmentationNamed = (names: readonly string[]): Augmentation | undefined => {
+  const steps = names.map((name) => {
+    const pixels = /^shift:([1-9]\d*)$/.exec(name)?.[1]
+    if (pixels !== undefined) return randomShift(Number(pixels))
+    if (name === 'flip') return horizontalFlip()
+    throw new UsageError(`there is no augmentation '${name}'`, { remedy: 'use flip or shift:PIXELS, such as shift:4' })
+  })
+  return steps.length > 0 ? compose(...steps) : undefined
+}
+
 /** Rows and columns are the last two axes, or the two before the channels; what is before them counts as planes. */
 const planesOf = ({ dims, layout }: Sample) => {
   const interleaved = layout === 'channels-last' && dims.length > 2
@@ -66,17 +84,27 @@ const remapped = (
   columnOf: (x: number) => number,
 ): Sample => {
   const { planes, height, width, channels } = planesOf(sample)
+  const size = height * width
+  /** Where each pixel comes from, row by row; −1 from outside. */
+  const sources = Int32Array.from({ length: size }, (_, i) => {
+    const [row, column] = [rowOf(Math.floor(i / width)), columnOf(i % width)]
+    return row >= 0 && row < height && column >= 0 && column < width ? row * width + column : -1
+  })
   const values = new Float32Array(sample.values.length)
   let to = 0
   for (let plane = 0; plane < planes; plane++)
-    for (let y = 0; y < height; y++) {
-      const row = rowOf(y)
-      for (let x = 0; x < width; x++) {
-        const column = columnOf(x)
-        const inside = row >= 0 && row < height && column >= 0 && column < width
-        const from = ((plane * height + row) * width + column) * channels
-        for (let c = 0; c < channels; c++) values[to++] = inside ? sample.values[from + c]! : fill
-      }
+    for (const source of sources) {
+      const from = (plane * size + source) * channels
+      for (let c = 0; c < channels; c++) values[to++] = source < 0 ? fill : sample.values[from + c]!
     }
-  return { ...sample, values }
+  const { mask } = sample
+  return mask ? { ...sample, values, mask: moved(mask, sources, sample.ignore) } : { ...sample, values }
+}
+
+const moved = (mask: Int32Array, sources: Int32Array, ignore: number | undefined): Int32Array => {
+  if (ignore === undefined && sources.includes(-1))
+    throw new UsageError('pixels that come in from outside the picture are of no class', {
+      remedy: 'say which label does not count (--ignore-index), or shift nothing',
+    })
+  return Int32Array.from(sources, (source) => (source < 0 ? ignore! : mask[source]!))
 }

@@ -8,17 +8,19 @@ import {
   type Tensor,
   UsageError,
 } from '../base/index.ts'
-import type { Augmentation } from './augment.ts'
+import type { Augmentation, Sample } from './augment.ts'
 import type { Dataset } from './dataset.ts'
 import { labelTensor } from './labels.ts'
-import { dimsAt, labelsAt, planBatches, storedAt } from './rows.ts'
+import { dimsAt, labelsAt, planBatches, storedAt, targetsAt } from './rows.ts'
 
 /** Some samples, ready for a network. The tensors are the caller's to keep. */
 export type Batch = {
   /** float32 [n, ...sampleDims], normalised; of the samples' own shape where those vary. */
   readonly inputs: Tensor
-  /** int64 [n], or [n, ...labelDims]. */
+  /** int64 [n], or [n, ...labelDims]; [0] where samples have numbers to meet. */
   readonly labels: Tensor
+  /** Those numbers, float32 [n, ...targetDims]. */
+  readonly target?: Tensor
   /** Which samples of the dataset these are. */
   readonly indices: Uint32Array
 }
@@ -36,12 +38,9 @@ export const batchOf = (
   const sample = sizeOf(dims)
   const inputs = new Float32Array(indices.length * sample)
   const perSample = sizeOf(data.labelDims ?? [])
-  const labels = new Int32Array(indices.length * perSample)
+  const labels = new Int32Array(data.targets ? 0 : indices.length * perSample)
+  const target = targetOf(data, indices)
   const normalise = normaliser(data, dims)
-  if (augment && data.labelDims)
-    throw new UsageError(`the pictures of '${data.name}' have a label for each pixel, which would have to move along`, {
-      remedy: 'train without augmentation',
-    })
   for (let i = 0; i < indices.length; i++) {
     const index = indices[i]!
     const stored = storedAt(data, index)
@@ -49,20 +48,48 @@ export const batchOf = (
       throw new UsageError(`samples ${indices[0]} and ${index} of '${data.name}' are of different sizes`, {
         remedy: 'take samples of one size for a batch (planBatches)',
       })
-    labels.set(labelsAt(data, index), i * perSample)
-    if (!augment) normalise(stored, inputs, i * sample)
-    else {
-      // A generator per sample: its changes depend neither on the order of samples nor on how a batch is divided.
-      const dice = random(mixed(augment.seed, augment.epoch, index))
-      const before = { values: Float32Array.from(stored), dims, layout: data.layout }
-      normalise(augment.with(before, dice).values, inputs, i * sample)
-    }
+    const changed = augment && augmented(data, index, dims, augment)
+    normalise(changed?.values ?? stored, inputs, i * sample)
+    if (!target) labels.set(changed?.mask ?? labelsAt(data, index), i * perSample)
   }
   return {
     inputs: float32([indices.length, ...dims], inputs),
-    labels: labelTensor(labels, [indices.length, ...(data.labelDims ?? [])]),
+    labels: target ? labelTensor([]) : labelTensor(labels, [indices.length, ...(data.labelDims ?? [])]),
+    ...(target && { target }),
     indices: Uint32Array.from(indices),
   }
+}
+
+const targetOf = (data: Dataset, indices: ArrayLike<number>): Tensor | undefined => {
+  if (!data.targets) return undefined
+  const { targetDims = [] } = data
+  const length = sizeOf(targetDims)
+  const values = new Float32Array(indices.length * length)
+  for (let i = 0; i < indices.length; i++) values.set(targetsAt(data, indices[i]!), i * length)
+  return float32([indices.length, ...targetDims], values)
+}
+
+/** A sample changed by dice of its own: its changes depend neither on the order of samples nor on how a batch is divided. */
+const augmented = (
+  data: Dataset,
+  index: number,
+  dims: readonly number[],
+  augment: Augment & { epoch: number },
+): Sample => {
+  if ((data.targetDims?.length ?? 0) > 1)
+    throw new UsageError(
+      `what the samples of '${data.name}' are to give may have a place, which would have to move along`,
+      {
+        remedy: 'train without augmentation, or give a number or a row of numbers for each sample',
+      },
+    )
+  const { labelDims, layout, ignore } = data
+  const before: Sample = {
+    ...{ values: Float32Array.from(storedAt(data, index)), dims, layout },
+    ...(labelDims && { mask: labelsAt(data, index) }),
+    ...(ignore !== undefined && { ignore }),
+  }
+  return augment.with(before, random(mixed(augment.seed, augment.epoch, index)))
 }
 
 const mixed = (seed: number, epoch: number, index: number) =>

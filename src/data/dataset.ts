@@ -33,6 +33,11 @@ export type Dataset = {
   readonly labelDims?: readonly number[]
   /** The label of what does not count, where there is such. */
   readonly ignore?: number
+  /** Numbers to be met in place of classes, `targetDims` of them for each sample; `labels` is empty then. */
+  readonly targets?: Float32Array
+  /** The shape of one sample's numbers. */
+  readonly targetDims?: readonly number[]
+  /** Names of the classes, or of the numbers of a sample. */
   readonly classes: readonly string[]
   readonly normalise: Normalise
   readonly layout: Layout
@@ -47,9 +52,13 @@ export type DatasetOptions = {
   name: string
   inputs: Uint8Array | Float32Array
   sampleDims: readonly number[]
-  labels: ArrayLike<number>
+  /** Class numbers; left out where there are `targets`. */
+  labels?: ArrayLike<number>
   labelDims?: readonly number[]
   ignore?: number
+  /** Numbers to be met, [samples, ...targetDims]. */
+  targets?: ArrayLike<number>
+  targetDims?: readonly number[]
   varied?: Varied
   /** The classes' names or how many there are. By default as many as the labels name, and each must have a sample. */
   classes?: number | readonly string[]
@@ -67,14 +76,11 @@ export type DatasetOptions = {
  * @throws FormatError when counts do not match, a label is no class, a value is not finite, or a class is empty.
  */
 export const dataset = (options: DatasetOptions): Dataset => {
-  const { name, inputs, sampleDims } = options
+  const { name, inputs, sampleDims, varied, ignore, labelDims, labels = [], targets, targetDims = [] } = options
   const placeOf = (file: string | undefined): ErrorPlace => (file === undefined ? { value: name } : { file })
-  const fail = (what: string, remedy: string, file = options.file) =>
-    new FormatError(what, { place: placeOf(file), remedy })
+  const fail: Fail = (what, remedy, file = options.file) => new FormatError(what, { place: placeOf(file), remedy })
 
-  const { varied, ignore, labelDims } = options
-  const perSample = sizeOf(labelDims ?? [])
-  const size = options.labels.length / perSample
+  const size = targets ? targets.length / sizeOf(targetDims) : labels.length / sizeOf(labelDims ?? [])
   const sample = sizeOf(sampleDims)
   const expected = varied ? varied.dims.reduce((sum, dims) => sum + sizeOf(dims), 0) : size * sample
   if (inputs.length !== expected || sample === 0 || (varied && varied.dims.length !== size))
@@ -83,27 +89,9 @@ export const dataset = (options: DatasetOptions): Dataset => {
       'give as many samples as labels',
     )
   if (size === 0) throw fail('there are no samples', 'give at least one')
-
-  const classes = namesOf(options.classes ?? highest(options.labels, ignore) + 1)
-  const counts = new Uint32Array(classes.length)
-  for (let i = 0; i < options.labels.length; i++) {
-    const label = options.labels[i]!
-    if (label === ignore) continue
-    if (!Number.isInteger(label) || label < 0 || label >= classes.length)
-      throw fail(
-        `${perSample > 1 ? 'a' : 'the'} label of sample ${Math.floor(i / perSample)} is ${label} and there are ${classes.length} classes`,
-        `labels count from 0 to one less than the number of classes${perSample > 1 ? '; say so if this one marks what does not count (--ignore-index)' : ''}`,
-        options.labelsFile,
-      )
-    counts[label]!++
-  }
-  const empty = options.classes === undefined && perSample === 1 ? counts.indexOf(0) : -1
-  if (empty >= 0)
-    throw fail(
-      `class ${empty} of ${classes.length} has no sample`,
-      'number the classes without gaps or say how many there are',
-      options.labelsFile,
-    )
+  const classes = namesOf(options.classes ?? (targets ? (targetDims[0] ?? 1) : highest(labels, ignore) + 1))
+  if (targets) checkTargets(targets, targetDims, fail, options.labelsFile)
+  else checkLabels(options, classes.length, fail)
   if (inputs instanceof Float32Array) {
     const bad = inputs.findIndex((value) => !Number.isFinite(value))
     if (bad >= 0)
@@ -117,11 +105,44 @@ export const dataset = (options: DatasetOptions): Dataset => {
   const normalise = { scale: inputs instanceof Uint8Array ? 1 / 255 : 1, mean: [0], std: [1], ...options.normalise }
   checkNormalise(normalise, channelsOf(sampleDims, layout))
   return {
-    ...{ name, size, inputs, sampleDims, labels: Int32Array.from(options.labels), classes, normalise, layout },
+    ...{ name, size, inputs, sampleDims, labels: Int32Array.from(labels), classes, normalise, layout },
     ...(varied && { varied }),
+    ...(targets && { targets: Float32Array.from(targets), targetDims }),
     ...(labelDims && { labelDims }),
     ...(ignore !== undefined && { ignore }),
   }
+}
+
+type Fail = (what: string, remedy: string, file?: string) => FormatError
+
+const checkTargets = (targets: ArrayLike<number>, dims: readonly number[], fail: Fail, file: string | undefined) => {
+  for (let i = 0; i < targets.length; i++)
+    if (!Number.isFinite(targets[i]))
+      throw fail(`sample ${Math.floor(i / sizeOf(dims))} is to give ${targets[i]}`, 'remove or replace it', file)
+}
+
+const checkLabels = (options: DatasetOptions, classes: number, fail: Fail) => {
+  const { labels = [], labelDims = [], ignore, labelsFile } = options
+  const perSample = sizeOf(labelDims)
+  const counts = new Uint32Array(classes)
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i]!
+    if (label === ignore) continue
+    if (!Number.isInteger(label) || label < 0 || label >= classes)
+      throw fail(
+        `${perSample > 1 ? 'a' : 'the'} label of sample ${Math.floor(i / perSample)} is ${label} and there are ${classes} classes`,
+        `labels count from 0 to one less than the number of classes${perSample > 1 ? '; say so if this one marks what does not count (--ignore-index)' : Number.isInteger(label) ? '' : '; numbers to be met go with --loss mse, huber or bce'}`,
+        labelsFile,
+      )
+    counts[label]!++
+  }
+  const empty = options.classes === undefined && perSample === 1 ? counts.indexOf(0) : -1
+  if (empty >= 0)
+    throw fail(
+      `class ${empty} of ${classes} has no sample`,
+      'number the classes without gaps or say how many there are',
+      labelsFile,
+    )
 }
 
 const namesOf = (classes: number | readonly string[]) =>

@@ -1,5 +1,6 @@
 export * from './index.ts'
 export { loadDataset } from './load.ts'
+export type { AnswerKind } from './sources/answers.ts'
 export type { LoadOptions, Splits } from './sources/arrays.ts'
 export { parseTable } from './sources/csv.ts'
 export { decodeImage } from './sources/decode-image.ts'

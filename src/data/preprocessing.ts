@@ -23,7 +23,20 @@ export type Preprocessing = {
 }
 
 /** Metadata keys of a model file. */
-const keys = { preprocessing: 'espalier.preprocessing', classes: 'espalier.classes' }
+const keys = {
+  preprocessing: 'espalier.preprocessing',
+  classes: 'espalier.classes',
+  loss: 'espalier.loss',
+  splitSeed: 'espalier.split-seed',
+}
+
+/** What a run says of its samples beside how they were prepared. */
+export type Sampling = {
+  /** The loss it minimised, which says whether samples have classes or numbers to meet. */
+  readonly loss?: string
+  /** Of which samples were set aside for testing, so that nobody trains on them later. */
+  readonly splitSeed?: number
+}
 
 /** What was done to the samples of a dataset that was loaded with such options. */
 export const preprocessingOf = (
@@ -38,8 +51,15 @@ export const preprocessingOf = (
 })
 
 /** The model with its preprocessing, and the names of its classes, in the file's metadata. */
-export const withPreprocessing = (model: Model, preprocessing: Preprocessing, classes: readonly string[]): Model => {
+export const withPreprocessing = (
+  model: Model,
+  preprocessing: Preprocessing,
+  classes: readonly string[],
+  { loss, splitSeed }: Sampling = {},
+): Model => {
   const copy = copyModel(model)
+  if (loss !== undefined) copy.metadata.set(keys.loss, JSON.stringify(loss))
+  if (splitSeed !== undefined) copy.metadata.set(keys.splitSeed, JSON.stringify(splitSeed))
   copy.metadata.set(keys.preprocessing, JSON.stringify(preprocessing))
   copy.metadata.set(keys.classes, JSON.stringify(classes))
   return copy
@@ -51,6 +71,13 @@ export const statedPreprocessing = (model: Model): Preprocessing | undefined =>
 
 /** The names of the classes that a model's file states. @throws FormatError when they make no sense */
 export const statedClasses = (model: Model): readonly string[] | undefined => parsed(model, keys.classes, isNames)
+
+/** The loss, and the seed of the samples set aside, that a model's file states. @throws FormatError when they make no sense */
+export const statedSampling = (model: Model): Sampling => {
+  const loss = parsed(model, keys.loss, (value): value is string => typeof value === 'string')
+  const splitSeed = parsed(model, keys.splitSeed, (value): value is number => Number.isInteger(value))
+  return { ...(loss !== undefined && { loss }), ...(splitSeed !== undefined && { splitSeed }) }
+}
 
 const parsed = <T>(model: Model, key: string, fits: (value: unknown) => value is T): T | undefined => {
   const text = model.metadata.get(key)

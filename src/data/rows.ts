@@ -25,6 +25,12 @@ export const labelsAt = (data: Dataset, index: number): Int32Array => {
   return data.labels.subarray(index * length, (index + 1) * length)
 }
 
+/** The numbers a sample is to give: a view; none where samples have classes. */
+export const targetsAt = (data: Dataset, index: number): Float32Array => {
+  const length = sizeOf(data.targetDims ?? [])
+  return data.targets?.subarray(index * length, (index + 1) * length) ?? new Float32Array(0)
+}
+
 /** Samples in an order, cut into batches: the k-th ends before `ends[k]`. */
 export type BatchPlan = { readonly order: Uint32Array; readonly ends: Uint32Array }
 

@@ -1,12 +1,14 @@
 import { random, sizeOf, UsageError } from '../base/index.ts'
 import type { Dataset } from './dataset.ts'
-import { labelsAt } from './rows.ts'
+import { labelsAt, targetsAt } from './rows.ts'
 
 /** The samples at `indices`, in that order; `inputs` is shared, not copied. */
 export const subset = (data: Dataset, indices: ArrayLike<number>, name = data.name): Dataset => {
   const rows = new Uint32Array(indices.length)
   const perSample = sizeOf(data.labelDims ?? [])
-  const labels = new Int32Array(indices.length * perSample)
+  const labels = new Int32Array(data.targets ? 0 : indices.length * perSample)
+  const perTarget = sizeOf(data.targetDims ?? [])
+  const targets = data.targets && new Float32Array(indices.length * perTarget)
   for (let i = 0; i < indices.length; i++) {
     const index = indices[i]!
     if (!Number.isInteger(index) || index < 0 || index >= data.size)
@@ -14,9 +16,10 @@ export const subset = (data: Dataset, indices: ArrayLike<number>, name = data.na
         remedy: 'samples count from 0',
       })
     rows[i] = data.rows?.[index] ?? index
-    labels.set(labelsAt(data, index), i * perSample)
+    if (targets) targets.set(targetsAt(data, index), i * perTarget)
+    else labels.set(labelsAt(data, index), i * perSample)
   }
-  return { ...data, name, size: indices.length, rows, labels }
+  return { ...data, name, size: indices.length, rows, labels, ...(targets && { targets }) }
 }
 
 /**
@@ -27,10 +30,11 @@ export const split = (data: Dataset, fraction: number, seed: number): { train: D
   if (!(fraction > 0 && fraction < 1))
     throw new UsageError(`cannot set aside a fraction of ${fraction}`, { remedy: 'give a number between 0 and 1' })
   const dice = random(seed)
-  // Samples whose every pixel has a class of its own are all of one kind here.
-  const kinds = data.labelDims ? 1 : data.classes.length
+  // Samples that have numbers to meet, or whose every pixel has a class of its own, are all of one kind here.
+  const alike = data.labelDims !== undefined || data.targets !== undefined
+  const kinds = alike ? 1 : data.classes.length
   const byClass: number[][] = Array.from({ length: kinds }, () => [])
-  for (let i = 0; i < data.size; i++) byClass[data.labelDims ? 0 : data.labels[i]!]!.push(i)
+  for (let i = 0; i < data.size; i++) byClass[alike ? 0 : data.labels[i]!]!.push(i)
   const train: number[] = []
   const validation: number[] = []
   for (const samples of byClass) {

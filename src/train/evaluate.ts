@@ -1,16 +1,20 @@
 import { EspalierError, float32, float32Of, sizeOf } from '../base/index.ts'
-import { batchOf, type Dataset, labelsAt, planBatches } from '../data/index.ts'
+import { batchOf, type Dataset, labelsAt, planBatches, statedSampling } from '../data/index.ts'
 import { copyModel, type Model } from '../onnx/index.ts'
 import type { Runtime, Session } from '../runtime/index.ts'
+import { evaluateNumbers, readsScores } from './evaluate-numbers.ts'
 import { scoresOf, withOutput } from './head.ts'
 
 /** How a classifier did on labelled samples, or on their pixels where each has a class. */
 export type Evaluation = {
   readonly samples: number
-  /** Share of samples (pixels) whose largest score is their class, 0 to 1. */
+  /** Share of samples (pixels) whose largest score is their class, 0 to 1; NaN where they have numbers to meet. */
   readonly accuracy: number
-  /** Mean softmax cross-entropy; of a single score, the logistic one. */
+  /** Mean softmax cross-entropy; of a single score, the logistic one. Of numbers, the loss itself (`numberLosses`). */
   readonly loss: number
+  /** Of numbers: the mean of |answer − target|, and R², the share of their variance that is explained. */
+  readonly meanError?: number
+  readonly explained?: number
   /** Of pixels: the mean over classes of intersection ÷ union of what is and what is said to be of the class. */
   readonly meanIoU?: number
   /** The answer for each sample (pixel). */
@@ -25,6 +29,8 @@ export type EvaluateOptions = {
   readonly samples?: number
   /** The value holding one score per class; what stands before the model's last Softmax, or its first output. */
   readonly output?: string
+  /** Where samples have numbers to meet: the loss they are judged by; the one that the model's file states, else mse. */
+  readonly loss?: string
   readonly threads?: number
 }
 
@@ -49,11 +55,14 @@ export const inputOf = ({ graph }: Model): string => {
 
 /** Runs a classifier over labelled samples. */
 export const evaluate = async (model: Model, data: Dataset, options: EvaluateOptions): Promise<Evaluation> => {
-  const output = options.output ?? scoresOf(model)
+  const loss = options.loss ?? statedSampling(model).loss ?? 'mse'
+  const scored = !data.targets || readsScores(loss)
+  const output = options.output ?? (scored ? scoresOf(model) : model.graph.outputs[0]?.name)
   const told = output === undefined ? model : withOutput(model, output)
   const session = await options.runtime.open(told, options.threads === undefined ? {} : { threads: options.threads })
   try {
-    return await evaluateSession(session, data, { input: inputOf(model), ...options, ...(output && { output }) })
+    const all = { input: inputOf(model), ...options, loss, ...(output && { output }) }
+    return await (data.targets ? evaluateNumbers(session, data, all) : evaluateSession(session, data, all))
   } finally {
     await session.close()
   }

@@ -28,7 +28,11 @@ export type TrainEvent =
       /** Loss of the step's own batch. */
       readonly trainLoss: number
       readonly loss: number
+      /** NaN where samples have numbers to meet. */
       readonly accuracy: number
+      /** Of numbers: the mean of |answer − target|, and the share of their variance that is explained. */
+      readonly meanError?: number
+      readonly explained?: number
       /** Where each pixel has a class. */
       readonly meanIoU?: number
       readonly samples: number

@@ -24,8 +24,22 @@ export const feedsOf = (model: Model, loss: Loss): ((batch: Batch) => Values) =>
   return ({ inputs, labels }) => ({ [first.name]: inputs, ...(second && { [second.name]: labels }) })
 }
 
+/** What a loss reads of a batch unless said otherwise: the numbers to meet where there are such, else the labels. */
+export const targetsFor =
+  (data: Dataset, loss: Loss) =>
+  async ({ labels, target }: Batch): Promise<Values> => {
+    if (loss.value !== undefined) return {}
+    const wanted = Object.keys(loss.targets([1, 1]))
+    if (data.targets && !wanted.includes('target'))
+      throw new UsageError(`'${data.name}' has numbers to meet, and the loss ${loss.name} takes classes`, {
+        remedy: 'use mse, huber or bce (--loss), or data with class numbers',
+      })
+    return target ? { target } : { labels }
+  }
+
 /** A label past the last output would be read from memory that is not there. */
 export const checkClasses = (data: Dataset, { outputDims }: Engine) => {
+  if (data.targets) return
   // One score tells two classes apart by its sign.
   const classes = Math.max(2, outputDims[1] ?? 1)
   if (data.classes.length > classes)

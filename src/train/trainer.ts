@@ -6,9 +6,9 @@ import { type OptimizerState, parametersOf, type Recipe, restoreState, stateOf }
 import type { Values } from '../runtime/index.ts'
 import { gathering, takeBatches } from './accumulate.ts'
 import { type Engine, type EngineBatch, type EngineOptions, openEngine } from './engine.ts'
-import { evaluate, withWeights } from './evaluate.ts'
+import { type Evaluation, evaluate, withWeights } from './evaluate.ts'
 import type { OnTrainEvent } from './events.ts'
-import { checkClasses, feedsOf } from './feeds.ts'
+import { checkClasses, feedsOf, targetsFor } from './feeds.ts'
 import { scoresOf } from './head.ts'
 import { pace } from './pace.ts'
 import { recalibrate } from './recalibrate.ts'
@@ -67,7 +67,8 @@ export type TrainResult = {
   readonly state: TrainState
   /** The last loss on a training batch. */
   readonly loss: number
-  /** On all test samples, where there are any. */
+  /** On all test samples, where there are any; no accuracy where they have numbers to meet that are no yes or no. */
+  readonly evaluation?: Evaluation
   readonly accuracy?: number
 }
 
@@ -86,9 +87,7 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
   const emit: OnTrainEvent = (event) => options.onEvent?.(event)
   const output = objective.scores ? scoresOf(model) : undefined
   const inputsOf = feedsOf(model, objective)
-  const targetsOf =
-    options.targetsOf ??
-    (async ({ labels }: Batch): Promise<Values> => (objective.value === undefined ? { labels } : {}))
+  const targetsOf = options.targetsOf ?? targetsFor(data, objective)
   if (!(epochs > 0)) throw new UsageError(`${epochs} epochs make no sense`, { remedy: 'give a number above 0' })
 
   const feed = batches(data, { batch, shuffle: random(seed), augment: options.augment }, options.resume?.batches)
@@ -153,6 +152,7 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
       if (!test) return undefined
       const found = await evaluate(of, test, {
         runtime: options.runtime,
+        loss: objective.name,
         ...(options.threads && { threads: options.threads }),
         ...(samples && { samples }),
       })
@@ -191,7 +191,12 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
     const last = await evaluateNow(loss, undefined, result)
     if (step !== resumed?.step) await checkpoint()
     emit({ type: 'end', step, seconds: clock.seconds(), stopped: step < steps })
-    return { model: result, state: stateNow(), loss, ...(last && { accuracy: last.accuracy }) }
+    return {
+      model: result,
+      state: stateNow(),
+      loss,
+      ...(last && { evaluation: last, ...(Number.isFinite(last.accuracy) && { accuracy: last.accuracy }) }),
+    }
   } finally {
     await engine.close()
   }

@@ -1,8 +1,9 @@
 import { UsageError } from '../../base/index.ts'
 import { command } from '../command.ts'
+import { lossOptions } from '../losses.ts'
 import { measureStage, type Stage, stageTable } from '../measure.ts'
 import { loadModelFile } from '../models.ts'
-import { samplesFor } from '../samples.ts'
+import { sampleOptions, samplesFor } from '../samples.ts'
 
 export const compare = command({
   name: 'compare',
@@ -11,6 +12,8 @@ export const compare = command({
   positionals: ['A', 'B…'],
   options: {
     data: { kind: 'text', value: 'SPEC', help: 'its test samples are used; as in train' },
+    ...sampleOptions,
+    'ignore-index': lossOptions['ignore-index'],
   },
   async run({ positionals, values, console }) {
     if (!values.data)
@@ -21,7 +24,7 @@ export const compare = command({
     for (const path of positionals) models.push({ path, ...(await loadModelFile(path)) })
     const stages: Stage[] = []
     for (const { path, model } of models) {
-      const { test } = await samplesFor(model, values.data)
+      const { test } = await samplesFor(model, values.data, { values, ignore: values['ignore-index'] })
       const { evaluation: _, ...stage } = await measureStage(path, model, test)
       stages.push(stage)
     }

@@ -1,5 +1,6 @@
 import { writeFileAtomic } from '../../base/files.ts'
 import { EspalierError, UsageError } from '../../base/index.ts'
+import { statedSampling } from '../../data/index.ts'
 import { writeModel } from '../../onnx/file.ts'
 import type { Model } from '../../onnx/index.ts'
 import {
@@ -26,23 +27,26 @@ export const prune = command({
   usage: 'MODEL --out FILE [--ratio X]',
   positionals: ['MODEL'],
   options: pruneOptions,
-  async run({ positionals: [name = ''], values, console }) {
-    const { out, seed, criterion } = values
-    checkFlags(values)
-    checkDistinct({ MODEL: name, '--out': out, '--plan': values.plan })
-    if (!values['dry-run']) for (const path of [out, values.plan]) await checkWritable(path)
+  async run({ positionals: [name = ''], values: given, console }) {
+    const { out, seed, criterion } = given
+    checkFlags(given)
+    checkDistinct({ MODEL: name, '--out': out, '--plan': given.plan })
+    if (!given['dry-run']) for (const path of [out, given.plan]) await checkWritable(path)
     const { model, source } = await loadModelFile(name)
+    // Retraining goes on with the loss that the file was trained with, unless another is named.
+    const values = given.loss === 'cross-entropy' ? { ...given, loss: statedSampling(model).loss ?? given.loss } : given
     const options = planOptionsFrom(values, source)
     const teacher = values.teacher ? (await loadModelFile(values.teacher)).model : undefined
     // What is trained in a dry run would be thrown away.
     const dry = values['dry-run']
     const { retrain = 0, soft = 0, 'stop-loss': loss, 'stop-accuracy': accuracy } = values
     const needed = !dry && (retrain > 0 || soft > 0 || loss !== undefined || accuracy !== undefined)
+    const data = needed ? await splitsFor(model, values.data ?? '', values) : undefined
     const result = await roundsOf(model, {
       options,
       soft: dry ? 0 : soft,
       retrain: dry ? 0 : retrain,
-      data: needed ? await splitsFor(model, values.data ?? '', seed) : undefined,
+      data,
       teacher,
       values,
       console,
@@ -74,7 +78,7 @@ export const prune = command({
       ...(proof && { proof }),
     }
     if (dry || !out) return document
-    await writeModel(out, result.model)
+    await writeModel(out, data ? data.stamp(result.model) : result.model)
     if (values.plan) await writeFileAtomic(values.plan, serializePlan(plan))
     console.say()
     console.say(`${out} written${values.plan ? `, its plan in ${values.plan}` : ''}`)

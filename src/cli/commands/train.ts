@@ -13,15 +13,17 @@ import {
   type Settings,
   saveCheckpoint,
   type TrainEvent,
+  type TrainResult,
   telemetryLines,
 } from '../../train/node.ts'
 import { type Command, command } from '../command.ts'
-import { grouped, percent } from '../console.ts'
+import { grouped } from '../console.ts'
 import { searchRate } from '../find-lr.ts'
 import { headOptions, withHead } from '../heads.ts'
+import { saidLoss } from '../losses.ts'
 import { loadModel, loadModelFile } from '../models.ts'
 import { checkFolder } from '../outputs.ts'
-import { showTraining } from '../progress.ts'
+import { answersText, showTraining } from '../progress.ts'
 import { commandLine, writeRunReport } from '../run-report.ts'
 import { defaultThreads, trainingFrom, trainingOptions, trainingSections } from '../runs.ts'
 import { sampleOptions, samplesFor } from '../samples.ts'
@@ -112,8 +114,15 @@ export const train: Command = command({
     const given = separateMerged(loaded)
     const teacher = values.teacher ? (await loadModelFile(values.teacher)).model : undefined
     const asksHead = values['new-head'] || values.classes !== undefined
-    const request = { seed, values, classes: values.classes, ignore: values['ignore-index'], renamed: asksHead }
-    const { train: data, test, preprocessing } = await samplesFor(given, values.data, request)
+    const {
+      train: data,
+      test,
+      preprocessing,
+      splitSeed,
+    } = await samplesFor(given, values.data, {
+      ...{ seed, values, classes: values.classes, ignore: values['ignore-index'], renamed: asksHead },
+      ...{ loss: values.loss, taught: values.teacher !== undefined },
+    })
     const { model, head } = withHead(given, values, data)
     const { close, ...training } = await trainingFrom(model, values, {
       ...{ data, epochs, lr: 1e-3 },
@@ -137,7 +146,9 @@ export const train: Command = command({
       loss: values.loss,
       ...Object.fromEntries(otherSettings.map((flag) => [flag, values[flag] ?? null])),
       head: head ? head.to : null,
+      augment: values.augment.join(' ') || null,
       preprocessing: JSON.stringify(preprocessing),
+      'split-seed': splitSeed,
       threads: values.threads ?? defaultThreads(),
       trainable: training.trainable?.join(' ') ?? '',
     }
@@ -187,12 +198,16 @@ export const train: Command = command({
         onEvent,
       })
       await journal.flush()
-      await writeModel(join(out, 'model.onnx'), withPreprocessing(result.model, preprocessing, data.classes))
+      await writeModel(
+        join(out, 'model.onnx'),
+        withPreprocessing(result.model, preprocessing, data.classes, { loss: saidLoss(values), splitSeed }),
+      )
       const document = {
         model: join(out, 'model.onnx'),
         steps: result.state.step,
         loss: result.loss,
         accuracy: result.accuracy ?? null,
+        ...numbersOf(result.evaluation),
         input: inputOf(model),
         classes: data.classes,
         preprocessing,
@@ -209,7 +224,7 @@ export const train: Command = command({
       })
       console.say()
       console.say(
-        `${document.model}: ${result.state.step} steps${result.accuracy === undefined ? '' : `, test accuracy ${percent(result.accuracy)} on ${grouped(test.size)} samples`}`,
+        `${document.model}: ${result.state.step} steps${result.evaluation ? `, test ${answersText(result.evaluation, ['', ', '])} on ${grouped(test.size)} samples` : ''}`,
       )
       console.say(`how it went: ${report}`)
       return document
@@ -219,3 +234,9 @@ export const train: Command = command({
     }
   },
 })
+
+/** How far off the answers to the test samples are, where those have numbers to meet. */
+const numbersOf = (evaluation: TrainResult['evaluation']) =>
+  evaluation?.meanError === undefined
+    ? {}
+    : { testLoss: evaluation.loss, meanError: evaluation.meanError, explained: evaluation.explained ?? null }

@@ -3,6 +3,7 @@ import { criteria, type PlanOptions, type PlanSource, type Target } from '../../
 import type { PruneSchedule } from '../../train/node.ts'
 import type { Options, Parsed } from '../options.ts'
 import { trainingOptions } from '../runs.ts'
+import { sampleOptions } from '../samples.ts'
 
 export const pruneOptions = {
   out: { kind: 'text', value: 'FILE', help: 'the pruned (and, with --retrain, retrained) model' },
@@ -78,6 +79,7 @@ export const pruneOptions = {
     min: 0,
   },
   ...trainingOptions,
+  ...sampleOptions,
 } as const satisfies Options
 
 export type PruneValues = Parsed<typeof pruneOptions>

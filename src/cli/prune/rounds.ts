@@ -1,10 +1,11 @@
 import { EspalierError, UsageError } from '../../base/index.ts'
-import { type Dataset, split } from '../../data/index.ts'
+import { type Dataset, split, withPreprocessing } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import { analyzeModel, applyPlan, type PlanOptions, planForLatency } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { evaluate, type Round, rebirth, type SoftRound, softTrain, type Trained, train } from '../../train/node.ts'
 import { type Console, percent } from '../console.ts'
+import { outputsOf, saidLoss } from '../losses.ts'
 import { showTraining } from '../progress.ts'
 import { trainingFrom } from '../runs.ts'
 import { samplesFor } from '../samples.ts'
@@ -22,7 +23,12 @@ export type Work = {
   readonly console: Console
 }
 
-type Splits = { readonly train: Dataset; readonly validation: Dataset }
+type Splits = {
+  readonly train: Dataset
+  readonly validation: Dataset
+  /** Writes down how the samples were prepared, and which were set aside. */
+  stamp(model: Model): Model
+}
 
 /** A round as it was judged on the validation samples. */
 export type Judged = {
@@ -37,9 +43,24 @@ export type Result = Pick<Round, 'model' | 'whole' | 'first' | 'round' | 'left'>
 }
 
 /** Retraining is judged on samples set aside from the training ones: test samples are for the end. */
-export const splitsFor = async (model: Model, spec: string, seed: number): Promise<Splits> => {
-  const { train: all } = await samplesFor(model, spec, { seed })
-  return split(all, 0.1, seed)
+export const splitsFor = async (model: Model, spec: string, values: PruneValues): Promise<Splits> => {
+  const { seed, loss, teacher, 'ignore-index': ignore } = values
+  const {
+    train: all,
+    preprocessing,
+    splitSeed,
+  } = await samplesFor(model, spec, {
+    ...{ seed, values, ignore, loss, taught: teacher !== undefined },
+  })
+  const outputs = outputsOf(model)
+  const [what, told] = all.targets ? ['numbers', outputs] : ['classes', outputs === 1 ? 2 : outputs]
+  if (told !== undefined && all.classes.length > told && !loss.startsWith('output:'))
+    throw new UsageError(`'${all.name}' has ${all.classes.length} ${what} and the model tells ${told}`, {
+      remedy: `${all.labelDims ? 'say which label does not count (--ignore-index), or ' : ''}use data of the kind the model was trained on; a new last layer is given by train --new-head`,
+    })
+  const stamp = (pruned: Model) =>
+    withPreprocessing(pruned, preprocessing, all.classes, { loss: saidLoss(values), splitSeed })
+  return { ...split(all, 0.1, seed), stamp }
 }
 
 /** Prunes in rounds, or in one go by the clock. */
@@ -80,10 +101,11 @@ export const roundsOf = async (model: Model, work: Work): Promise<Result> => {
   return { ...last, judged }
 }
 
-const figures = ({ loss, accuracy }: Judged) => `loss ${loss.toFixed(4)}, accuracy ${percent(accuracy)}`
+const figures = ({ loss, accuracy }: Judged) =>
+  `loss ${loss.toFixed(4)}, ${Number.isFinite(accuracy) ? `accuracy ${percent(accuracy)}` : 'of numbers to meet'}`
 
 const judge = async ({ model, round }: Round, { data, values }: Work): Promise<Judged> => {
-  const { loss, accuracy } = await evaluate(model, data!.validation, { runtime: nodeRuntime })
+  const { loss, accuracy } = await evaluate(model, data!.validation, { runtime: nodeRuntime, loss: values.loss })
   const { 'stop-loss': most = Number.POSITIVE_INFINITY, 'stop-accuracy': least = 0 } = values
   return { round, loss, accuracy, passes: loss <= most && accuracy >= least }
 }

@@ -1,13 +1,14 @@
-import { FormatError, float32Of, numbersOf, sizeOf, type Tensor } from '../../base/index.ts'
+import { FormatError, float32Of, numbersOf, type Tensor } from '../../base/index.ts'
 import { type Dataset, dataset, type Layout, type Normalise } from '../dataset.ts'
 import { reshape } from '../normalise.ts'
 import type { Fit } from '../resize.ts'
 import { split } from '../split.ts'
+import { type AnswerOptions, answersIn } from './answers.ts'
 
 /** What every source gives. `validation` only where the source itself sets samples aside for it. */
 export type Splits = { train: Dataset; test: Dataset; validation?: Dataset }
 
-export type LoadOptions = {
+export type LoadOptions = AnswerOptions & {
   /** The classes' names or how many there are; by default what the labels (or folders) name. */
   classes?: number | readonly string[] | undefined
   /** Default: bytes are divided by 255, floats stay as they are. */
@@ -30,8 +31,6 @@ export type LoadOptions = {
   channels?: 1 | 3 | undefined
   /** The order of the colours (default 'rgb'). */
   order?: 'rgb' | 'bgr' | undefined
-  /** The label of pixels that do not count, such as 255. */
-  ignore?: number | undefined
 }
 
 /** Samples and labels as a file holds them. */
@@ -45,7 +44,7 @@ export const splitsOf = (
 ): Splits => {
   const read = ({ x, y, file, labelsFile = file }: Arrays) => ({
     ...samplesOf(x, file, options.layout),
-    ...labelsOf(y, x, labelsFile),
+    ...answersIn(y, x, labelsFile, options),
     file,
     labelsFile,
   })
@@ -117,21 +116,6 @@ const swapAxes = (values: Uint8Array | Float32Array, n: number, rows: number, co
 
 const floatsOf = (tensor: Tensor): Float32Array =>
   tensor.type === 'float32' ? float32Of(tensor) : Float32Array.from(numbersOf(tensor))
-
-/** The class numbers of an array [n] or [n, 1], or of [n, H, W] where each pixel of a picture has one. */
-const labelsOf = (y: Tensor, x: Tensor, file: string): { labels: number[]; labelDims?: number[] } => {
-  if (sizeOf(y.dims) === (y.dims[0] ?? 0)) return { labels: numbersOf(y) }
-  const [, ...dims] = y.dims
-  const places = x.dims.slice(1)
-  const perPixel =
-    dims.length >= 2 && [places.slice(-dims.length), places.slice(0, dims.length)].some((of) => `${of}` === `${dims}`)
-  if (!perPixel)
-    throw new FormatError(`labels of shape [${y.dims.join(', ')}] are not one number for each sample`, {
-      place: { file },
-      remedy: 'give class numbers of the shape [samples], or [samples, height, width] for a class of each pixel',
-    })
-  return { labels: numbersOf(y), labelDims: dims }
-}
 
 /** The arrays of train, test and validation among a file's, by the names people use. */
 export const arraysByName = (tensors: ReadonlyMap<string, Tensor>, file: string) => {

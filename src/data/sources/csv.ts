@@ -2,18 +2,27 @@ import { FormatError, float32, type Tensor } from '../../base/index.ts'
 import { readBytes } from '../../formats/file.ts'
 import { type LoadOptions, type Splits, splitsOf } from './arrays.ts'
 
-/** A table of numbers with a label column: class numbers or names. */
+/** A table of numbers with a label column of class numbers or names, or with columns of numbers to be met. */
 export const loadCsv = async (path: string, options: LoadOptions = {}): Promise<Splits> => {
   const { x, y, classes } = parseTable(new TextDecoder().decode(await readBytes(path)), path)
+  if (options.answers === 'numbers' && classes && y.dims.length === 1)
+    throw new FormatError(`the labels are names (${classes.slice(0, 3).join(', ')}) and the loss compares numbers`, {
+      place: { file: path },
+      remedy: 'give numbers, or use --loss cross-entropy',
+    })
   return splitsOf(`csv:${path}`, { train: { x, y, file: path } }, { ...options, classes: options.classes ?? classes })
 }
 
 const labelNames = ['label', 'class', 'y', 'target']
 
+/** Columns that together are what a sample is to give: y1 and y2, target_x and target_y … */
+const isTargetName = (name: string) => /^(label|y|target)(\d+|[_.:\- ].+)$/.test(name)
+
 /**
  * Reads a table: comma, semicolon or tab between fields, fields quoted where they hold one, a first row of names or
  * none. The label column is called label, class, y or target, or is the last one. Labels that are not all
- * numbers are names, numbered in alphabetical order.
+ * numbers are names, numbered in alphabetical order. Several columns called y1, y2 …, or target_ and label_ with a name behind,
+ * are numbers to be met: y is [rows, columns] then, and `classes` are the columns' names.
  */
 export const parseTable = (
   text: string,
@@ -28,40 +37,46 @@ export const parseTable = (
   const first = rows[0]
   if (!first) throw fail('the table is empty')
 
-  const named = first.fields.findIndex((field) => labelNames.includes(field.trim().toLowerCase()))
+  const names = first.fields.map((field) => field.trim().toLowerCase())
+  const several = names.flatMap((name, i) => (isTargetName(name) ? [i] : []))
+  const named = names.findIndex((name) => labelNames.includes(name))
   // Without such a name, a first row that has text where the second has a number is one of names.
   const hasHeader =
-    named >= 0 || first.fields.some((field, i) => !isNumber(field) && isNumber(rows[1]?.fields[i] ?? ''))
+    named >= 0 ||
+    several.length > 0 ||
+    first.fields.some((field, i) => !isNumber(field) && isNumber(rows[1]?.fields[i] ?? ''))
   const samples = hasHeader ? rows.slice(1) : rows
   const columns = first.fields.length
-  const label = named >= 0 ? named : columns - 1
-  if (columns < 2) throw fail('a table needs a column of labels and one of numbers at least')
+  const answers = new Set(several.length > 0 ? several : [named >= 0 ? named : columns - 1])
+  if (columns <= answers.size) throw fail('a table needs a column of labels and one of numbers at least')
   if (samples.length === 0) throw fail('the table has no rows but its names')
 
-  const values = new Float32Array(samples.length * (columns - 1))
+  const values = new Float32Array(samples.length * (columns - answers.size))
   const labels: string[] = []
   let at = 0
   for (const { fields, line } of samples) {
     if (fields.length !== columns) throw fail(`${fields.length} fields where the first row has ${columns}`, line)
     for (const [i, field] of fields.entries()) {
-      if (i === label) {
-        if (field.trim() === '') throw fail('the label is missing', line)
-        labels.push(field.trim())
-      } else if (isNumber(field)) values[at++] = Number(field)
-      else
+      const isAnswer = answers.has(i)
+      if (isAnswer && field.trim() === '') throw fail('the label is missing', line)
+      if (isAnswer && answers.size === 1) labels.push(field.trim())
+      else if (!isNumber(field))
         throw fail(`'${field.slice(0, 40)}' in column ${hasHeader ? `'${first.fields[i]}'` : i + 1} is no number`, line)
+      else if (isAnswer) labels.push(field)
+      else values[at++] = Number(field)
     }
   }
+  const x = float32([samples.length, columns - answers.size], values)
+  if (answers.size > 1)
+    return {
+      x,
+      y: float32([samples.length, answers.size], labels.map(Number)),
+      classes: several.map((i) => first.fields[i]!.trim()),
+    }
   const classes = labels.every(isNumber) ? undefined : [...new Set(labels)].sort()
   const numberOf = new Map(classes?.map((name, i) => [name, i]))
-  return {
-    x: float32([samples.length, columns - 1], values),
-    y: float32(
-      [samples.length],
-      labels.map((name) => numberOf.get(name) ?? Number(name)),
-    ),
-    classes,
-  }
+  const numbers = labels.map((name) => numberOf.get(name) ?? Number(name))
+  return { x, y: float32([samples.length], numbers), classes }
 }
 
 const isNumber = (field: string) => field.trim() !== '' && Number.isFinite(Number(field))
