@@ -47,7 +47,7 @@ describe('a run', () => {
     ])
     const page = (await bytesOf('run', 'report.html')).toString()
     expect(page).toMatch(/<h1>\d+\.\d\d\u202f% right after 12 steps<\/h1>/)
-    expect(page).toContain('espalier train lenet-300-100 --data idx:data --out run --batch 10 --threads 1')
+    expect(page.replace(/<[^>]*>/g, '')).toContain('lenet-300-100 --data idx:data --out run --batch 10 --threads 1')
     for (const title of ['Loss', 'Accuracy', 'Learning rate']) expect(page).toContain(`<figcaption>${title}`)
     const metrics = await lines('run', 'metrics.jsonl')
     expect(metrics.filter(({ type }) => type === 'step').map(({ step }) => step)).toEqual(
