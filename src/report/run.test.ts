@@ -70,10 +70,14 @@ describe("a training run's page", () => {
   })
 
   test('of numbers to meet, none of which is right or wrong, tells the loss', () => {
-    const numbers = lines.map((line) => (line.type === 'evaluation' ? { ...line, accuracy: Number.NaN } : line))
+    const numbers = lines.map((line) =>
+      line.type === 'evaluation' ? { ...line, accuracy: Number.NaN, meanError: 0.25, explained: 0.75 } : line,
+    )
     for (const told of [numbers, JSON.parse(JSON.stringify(numbers))]) {
       const text = words(runReport(told, facts))
       expect(text).toContain('A test loss of 0.125 after 4 steps')
+      expect(text).toContain('Variance explained 75.00 % R², 10,000 samples Mean error 0.250')
+      expect(text).toContain('The share of the test targets’ variance')
       expect(text).not.toMatch(/accuracy|right answers|NaN|null/i)
     }
   })

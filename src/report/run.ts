@@ -41,7 +41,7 @@ export const runReport = (lines: readonly RunLine[], facts: RunFacts): ReportDat
       }),
     series: [
       schedulePlot(steps.map(({ step, lr }) => [step, lr])),
-      ...overlapPlot(evaluations),
+      ...judgementPlots(evaluations),
       ...telemetryPlots(linesOf(lines, 'telemetry')),
     ],
     ...(made && { made }),
@@ -69,6 +69,12 @@ const headlineOf = (lines: readonly RunLine[], facts: RunFacts): NonNullable<Rep
     ...(judged
       ? [{ what: 'Test accuracy', value: percent(last.accuracy), note: `of ${count(last.samples)} samples` }]
       : []),
+    ...(last?.explained === undefined
+      ? []
+      : [{ what: 'Variance explained', value: percent(last.explained), note: `R², ${count(last.samples)} samples` }]),
+    ...(last?.meanError === undefined
+      ? []
+      : [{ what: 'Mean error', value: significant(last.meanError, 3), note: '|answer − target|' }]),
     ...(last ? [{ what: 'Test loss', value: significant(last.loss, 3), note: lossName }] : []),
     { what: 'Steps', value: count(step), note: `${passes} over ${count(samples)} samples` },
     {
@@ -86,11 +92,30 @@ const headlineOf = (lines: readonly RunLine[], facts: RunFacts): NonNullable<Rep
   }
 }
 
-/** Where each pixel has a class. */
-const overlapPlot = (evaluations: readonly Extract<TrainEvent, { type: 'evaluation' }>[]): SeriesPlot[] => {
-  const points = evaluations.flatMap(({ step, meanIoU }) => (meanIoU === undefined ? [] : [[step, meanIoU] as const]))
-  const note = 'Pixels of a class that were found, over those that have it or were taken for it; a mean over classes.'
-  return points.length > 0
-    ? [{ title: 'Mean intersection over union', y: 'share', series: [{ name: 'mean IoU', points }], note }]
-    : []
-}
+type EvaluationLine = Extract<TrainEvent, { type: 'evaluation' }>
+
+/** What only some samples are judged by: pixels that have a class, or numbers to meet. */
+const judgements: readonly (Omit<SeriesPlot, 'series'> & { of(line: EvaluationLine): number | undefined })[] = [
+  {
+    title: 'Mean intersection over union',
+    y: 'share',
+    note: 'Pixels of a class that were found, over those that have it or were taken for it; a mean over classes.',
+    of: ({ meanIoU }) => meanIoU,
+  },
+  {
+    title: 'Variance explained',
+    y: 'R²',
+    note: 'The share of the test targets’ variance that the answers account for.',
+    of: ({ explained }) => explained,
+  },
+  { title: 'Mean error', y: '|answer − target|', of: ({ meanError }) => meanError },
+]
+
+const judgementPlots = (evaluations: readonly EvaluationLine[]): SeriesPlot[] =>
+  judgements.flatMap(({ of, ...plot }) => {
+    const points = evaluations.flatMap((line) => {
+      const value = of(line)
+      return value === undefined ? [] : [[line.step, value] as const]
+    })
+    return points.length > 0 ? [{ ...plot, series: [{ name: plot.title, points }] }] : []
+  })
