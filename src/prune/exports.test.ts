@@ -189,6 +189,30 @@ test('rows of a bias set to zero by index', async () => {
   expect(plan.slices.bias!['0']).toEqual(plan.slices.one!['1'])
 })
 
+test('part of a tensor assigned to, every element named by its indices', async () => {
+  const net = new Net([5, 6])
+  const [y, all] = [net.relu(linear(net, 'x', 'one', [6, 8])), linear(net, 'x', 'two', [6, 8])]
+  const u = net.b.op('Slice', [all, net.b.ints([1]), net.b.ints([4]), net.b.ints([1])])
+  const sizes = net.b.op('Concat', [sizeOf(net, y, 0), net.b.ints([3]), sizeOf(net, y, 2)], { axis: 0 })
+  const whole = (n: number) => net.b.constant(int64([], [n]))
+  const size = (axis: number) => net.b.op('Gather', [net.b.op('Shape', [y]), whole(axis)])
+  const places = [
+    net.b.op('Range', [whole(0), size(0), whole(1)]),
+    net.b.op('Range', [whole(1), whole(4), whole(1)]),
+    net.b.op('Range', [whole(0), size(2), whole(1)]),
+  ].map((range, axis) => {
+    const along = net.b.op('Reshape', [range, net.b.ints([0, 1, 2].map((other) => (other === axis ? -1 : 1)))])
+    return net.b.op('Unsqueeze', [net.b.op('Expand', [along, sizes]), net.b.ints([-1])])
+  })
+  const joined = net.b.op('ScatterND', [y, net.b.op('Concat', places, { axis: -1 }), u])
+  const model = net.model(linear(net, joined, 'out', [8, 3]))
+  const plan = await halve(model)
+  expect(plan.slices.one!['1']).toHaveLength(4)
+  expect(plan.slices.two!['1']).toEqual(plan.slices.one!['1'])
+  const { model: pruned } = await pruneModel(model, { runtime, target: { ratio: 0.5 } })
+  expect(pruned.graph.nodes.map(({ opType }) => opType)).not.toContain('ScatterND')
+})
+
 test('a convolution with quantized weights, scales by channel', async () => {
   const net = new Net([3, 6, 6])
   const quantized = (name: string, dims: number[], axis: number) => {

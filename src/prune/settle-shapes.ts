@@ -1,20 +1,19 @@
 import { int64, numbersOf, sizeOf, type Tensor, type TensorType } from '../base/index.ts'
 import { intOf, type Model, makeNode, type Node, readsOf } from '../onnx/index.ts'
 import { constants, dependsOnData, type Runtime, trace, type Values } from '../runtime/index.ts'
+import { assignmentApart, type Look } from './settle-assignments.ts'
 
 /** Sizes and indices, which is what graphs compute from shapes; larger values are data. */
 const isSmallInteger = (tensor: Tensor) =>
   (tensor.type === 'int64' || tensor.type === 'int32' || tensor.type === 'bool') && sizeOf(tensor.dims) <= 64
-
-/** What one run says: every value's shape, and the contents of all that follows from shapes. */
-type Look = { readonly shapes: ReadonlyMap<string, TensorType>; readonly known: ReadonlyMap<string, Tensor> }
 
 /**
  * Turns what a graph computes from shapes into constants where it is always the same. Exporters write
  * `x.view(n, c // 2, …)` as Shape, Gather, Div and Concat even where c never varies; pruning must be able to rewrite those
  * numbers. Two runs on inputs of different size tell which vary. A Reshape target of which only some sizes vary becomes a
  * constant too when copying (0) and one inferred size (−1) can say them; what Expand and ConstantOfShape stretch by a size
- * that varies (a class token, once per image) is left to a Tile of its own. In place; the graph computes what it did before.
+ * that varies (a class token, once per image) is left to a Tile of its own, and assignments to a part of a tensor become slices
+ * beside it. In place; the graph computes what it did before.
  *
  * @param feeds inputs that differ in every free axis
  * @returns the shapes of values that are new
@@ -59,7 +58,9 @@ export const settleShapes = async (
     node.attributes.delete('allowzero')
   }
   graph.nodes = graph.nodes.flatMap((node) =>
-    readsOf(node).some((input) => loose.has(input)) ? [node] : stretchApart(model, node, looks, made, pure),
+    readsOf(node).some((input) => loose.has(input))
+      ? [node]
+      : assignmentApart(model, node, looks, made).flatMap((part) => stretchApart(model, part, looks, made, pure)),
   )
   dropUnread(model, constant)
   return made
@@ -164,6 +165,8 @@ const isShapeWork = ({ opType }: Node) =>
     'Where',
     'Equal',
     'ConstantOfShape',
+    'Range',
+    'Tile',
     'Expand',
     'Reshape',
   ].includes(opType)
