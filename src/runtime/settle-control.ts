@@ -1,11 +1,13 @@
 import { sizeOf, type Tensor } from '../base/index.ts'
-import { copyModel, liftConstants, type Model, type Node, type UnfoldOptions, unfoldControl } from '../onnx/index.ts'
+import { copyModel, isControl, knownOf, liftConstants, type Model, type Node, unrollControl } from '../onnx/index.ts'
 import { constants } from './constants.ts'
 import { dependsOnData } from './data-sizes.ts'
 import { trace } from './trace.ts'
 import type { Runtime, Values } from './types.ts'
 
-export type SettleControlOptions = Pick<UnfoldOptions, 'may'> & {
+export type SettleControlOptions = {
+  /** Which If and Loop nodes may be replaced; all unless said. */
+  readonly may?: (node: Node) => boolean
   /** Runs that must agree on the sizes a condition is computed from; none, and only constants settle one. */
   readonly looks: readonly Values[]
 }
@@ -23,17 +25,19 @@ export const settleControl = async (
   if (!original.graph.nodes.some(isControl)) return original
   const model = copyModel(original)
   liftConstants(model.graph)
-  const unfold = (known: ReadonlyMap<string, Tensor>) =>
-    unfoldControl(model.graph, { constant: (name) => known.get(name), ...(may && { may }) })
+  // What a caller may override by feeding it is no constant. No shapes are given, so nothing is unrolled by a size.
+  const fed = new Set(model.graph.defaults)
+  const unroll = (found: ReadonlyMap<string, Tensor>) => {
+    const constant = (name: string) =>
+      fed.has(name) ? undefined : (model.graph.initializers.get(name) ?? found.get(name))
+    return unrollControl(knownOf(model, { types: new Map(), constant }), may)
+  }
   for (;;) {
-    if (unfold(await constants(runtime, model))) continue
+    if (unroll(await constants(runtime, model))) continue
     if (looks.length === 0 || !model.graph.nodes.some(isControl)) return model
-    if (!unfold(await settled(model, runtime, looks))) return model
+    if (!unroll(await settled(model, runtime, looks))) return model
   }
 }
-
-const isControl = ({ opType, domain }: Node): boolean =>
-  domain === '' && (opType === 'If' || opType === 'Loop' || opType.startsWith('Sequence'))
 
 /** What all looks agree on, of the small values that follow from sizes but not from data. */
 const settled = async (

@@ -1,7 +1,5 @@
-import { GraphBuilder, type Node } from '../../onnx/index.ts'
+import { aliases, GraphBuilder, type Known, type Node } from '../../onnx/index.ts'
 import { type Emitter, loweringOf } from '../../operators/index.ts'
-import { aliases } from './instantiate.ts'
-import type { Known } from './types.ts'
 
 /**
  * Writes the fused operators among the nodes that vary with a wanted value in plain ones. In place.

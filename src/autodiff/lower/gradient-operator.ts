@@ -1,5 +1,6 @@
 import { EspalierError, sizeOf, UnsupportedError } from '../../base/index.ts'
 import {
+  aliases,
   copyModel,
   copyNode,
   GraphBuilder,
@@ -8,12 +9,12 @@ import {
   nodeLabel,
   opsetOf,
   readsOf,
+  renamed,
   stringOf,
 } from '../../onnx/index.ts'
 import { tensorLike } from '../../operators/helpers.ts'
 import { constants, infer, type Runtime, type Values } from '../../runtime/index.ts'
 import { backward } from '../backward.ts'
-import { aliases, renamed } from './instantiate.ts'
 
 const domain = 'ai.onnx.preview.training'
 

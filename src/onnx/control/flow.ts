@@ -1,5 +1,8 @@
 import { bool, int64, numbersOf, type Tensor } from '../../base/index.ts'
-import { constantOf, type Graph, GraphBuilder, graphOf, intOf, intsOf, makeNode, type Node } from '../../onnx/index.ts'
+import { GraphBuilder } from '../builder.ts'
+import { constantOf } from '../graph.ts'
+import { graphOf, intOf, intsOf, makeNode, nodeLabel } from '../node.ts'
+import type { Graph, Node } from '../types.ts'
 import { aliases, instantiate } from './instantiate.ts'
 import type { Known, Rewrite } from './types.ts'
 
@@ -14,15 +17,20 @@ const branch: Rewrite = (node, known) => {
   if (!condition) return undefined
   const taken = graphOf(node, isTrue(condition) ? 'then_branch' : 'else_branch')
   if (!taken) return undefined
-  const { nodes, outputs } = instantiate(taken, [], known.graph, known.fresh)
+  const { nodes, outputs } = instantiate(taken, [], nodeLabel(node), known)
   return [...nodes, ...aliases(outputs, node.outputs)]
 }
 
-/** Whether a loop's body can never end it: its condition is the one it was given, or true, in the body or around it. */
+/**
+ * Whether a loop's body can never end it: its condition is the one it was given, or true, in the body or around it.
+ */
 const goesOn = (body: Graph, known: Known): boolean => {
   let name = body.outputs[0]?.name ?? ''
-  for (let node = maker(body, name); node?.opType === 'Identity'; node = maker(body, name)) name = node.inputs[0]!
-  const made = maker(body, name)
+  let made = maker(body, name)
+  while (made?.opType === 'Identity' || made?.opType === 'Cast') {
+    name = made.inputs[0]!
+    made = maker(body, name)
+  }
   const inside = made?.opType === 'Constant' ? constantOf(made) : body.initializers.get(name)
   const value = inside ?? (made ? undefined : known.constant(name))
   return name === body.inputs[1]?.name || isTrue(value)
@@ -48,8 +56,10 @@ const loop: Rewrite = (node, known) => {
   if (!body || !trips || !goesOn(body, known)) return undefined
   if (condition !== '' && !isTrue(known.constant(condition))) return undefined
   const steps = numbersOf(trips)[0]!
-  if (steps < 1 || tooLong(body, steps)) return undefined
   const carriedCount = node.inputs.length - 2
+  const stacks = node.outputs.slice(carriedCount).some((name) => name !== '')
+  // Nothing says how large what no step made would be.
+  if (steps < (stacks ? 1 : 0) || tooLong(body, steps)) return undefined
   let carried = node.inputs.slice(2)
   // A body may declare the step's number and the condition as lists of one.
   const [stepDims = [], onDims = []] = body.inputs.map(({ dims }) => (dims?.length === 1 ? [1] : []))
@@ -57,7 +67,8 @@ const loop: Rewrite = (node, known) => {
   const nodes: Node[] = []
   const scanned: string[][] = []
   for (let step = 0; step < steps; step++) {
-    const instance = instantiate(body, [known.add(int64(stepDims, [step])), on, ...carried], known.graph, known.fresh)
+    const inputs = [known.add(int64(stepDims, [step])), on, ...carried]
+    const instance = instantiate(body, inputs, `${nodeLabel(node)}/${step}`, known)
     nodes.push(...instance.nodes)
     carried = instance.outputs.slice(1, 1 + carriedCount)
     scanned.push(instance.outputs.slice(1 + carriedCount))
@@ -106,7 +117,8 @@ const scan: Rewrite = (node, known) => {
   let carried = node.inputs.slice(0, states)
   const made: string[][] = []
   for (let step = 0; step < steps; step++) {
-    const instance = instantiate(body, [...carried, ...slices.map((s) => s[step]!)], known.graph, known.fresh)
+    const inputs = [...carried, ...slices.map((s) => s[step]!)]
+    const instance = instantiate(body, inputs, `${nodeLabel(node)}/${step}`, known)
     nodes.push(...instance.nodes)
     carried = instance.outputs.slice(0, states)
     made.push(instance.outputs.slice(states))

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { bool, float32, float32Of, int64 } from '../base/index.ts'
-import { nodeRuntime } from '../runtime/node.ts'
-import { copyModel, makeGraph, makeModel } from './graph.ts'
-import { makeNode, subgraph } from './node.ts'
-import type { Graph, Model, Node, ValueInfo } from './types.ts'
-import { unfoldControl } from './unfold.ts'
-import { validateModel } from './validate.ts'
+import { bool, float32, float32Of, int64 } from '../../base/index.ts'
+import { nodeRuntime } from '../../runtime/node.ts'
+import { copyModel, makeGraph, makeModel } from '../graph.ts'
+import { makeNode, subgraph } from '../node.ts'
+import type { Graph, Model, Node, ValueInfo } from '../types.ts'
+import { validateModel } from '../validate.ts'
+import { knownOf, unrollControl } from './index.ts'
 
 const values = (...names: string[]): ValueInfo[] => names.map((name) => ({ name, type: 'float32' }))
 
@@ -31,7 +31,9 @@ const outputOf = async (model: Model) => {
 /** Unfolds a copy, which must compute what the model did, and gives the operators that are left. */
 const unfolded = async (model: Model) => {
   const copy = copyModel(model)
-  const changed = unfoldControl(copy.graph, { constant: () => undefined })
+  const { initializers, defaults = [] } = copy.graph
+  const constant = (name: string) => (defaults.includes(name) ? undefined : initializers.get(name))
+  const changed = unrollControl(knownOf(copy, { types: new Map(), constant }))
   validateModel(copy)
   expect(await outputOf(copy)).toEqual(await outputOf(model))
   return { changed, graph: copy.graph, operators: copy.graph.nodes.map(({ opType }) => opType) }

@@ -1,5 +1,8 @@
 import { bool, int64, numbersOf } from '../../base/index.ts'
-import { type Graph, GraphBuilder, graphOf, intOf, makeNode, type Node } from '../../onnx/index.ts'
+import { GraphBuilder } from '../builder.ts'
+import { readsOf } from '../graph.ts'
+import { graphOf, intOf, makeNode, nodeLabel } from '../node.ts'
+import type { Graph, Node } from '../types.ts'
 import { aliases, instantiate } from './instantiate.ts'
 import type { Known } from './types.ts'
 
@@ -29,6 +32,7 @@ export const sequenceOperators: ReadonlySet<string> = new Set([
 export const followSequences = (known: Known): boolean => {
   const { graph } = known
   const parts = new Map<string, Parts>()
+  const old = new Set(graph.nodes)
   let changed = false
   graph.nodes = graph.nodes.flatMap((node) => {
     const nodes = follow(node, known, parts)
@@ -36,7 +40,20 @@ export const followSequences = (known: Known): boolean => {
     changed ||= !nodes.includes(node)
     return nodes
   })
+  if (parts.size > 0) dropUnread(graph, parts, old)
   return changed
+}
+
+/** Drops what nothing reads: nodes whose results were followed, and new ones that led nowhere. */
+const dropUnread = (graph: Graph, parts: ReadonlyMap<string, Parts>, old: ReadonlySet<Node>): void => {
+  const read = new Set(graph.outputs.map(({ name }) => name))
+  const kept = graph.nodes.toReversed().filter((node) => {
+    const goes = !old.has(node) || node.outputs.every((name) => parts.has(name))
+    if (goes && !node.outputs.some((name) => read.has(name))) return false
+    for (const name of readsOf(node)) read.add(name)
+    return true
+  })
+  graph.nodes = kept.reverse()
 }
 
 /** @returns the nodes in the node's place; itself where only its parts were noted */
@@ -54,7 +71,8 @@ const follow = (node: Node, known: Known, parts: Map<string, Parts>): readonly N
     const tensor = known.constant(input)
     if (!tensor) return undefined
     const given = numbersOf(tensor)[0]!
-    return given < 0 ? given + size : given
+    const place = given < 0 ? given + size : given
+    return place >= 0 && place <= size ? place : undefined
   }
   switch (node.domain === '' ? node.opType : '') {
     case 'Identity':
@@ -142,7 +160,7 @@ const mapped = (node: Node, known: Known, parts: Map<string, Parts>): readonly N
   if (!body || !Array.isArray(list) || others.some((one) => one === undefined || one === 'nothing')) return undefined
   const instances = list.map((element: string, i: number) => {
     const inputs = others.map((one) => (Array.isArray(one) ? one[i]! : String(one)))
-    return instantiate(body, [element, ...inputs], known.graph, known.fresh)
+    return instantiate(body, [element, ...inputs], `${nodeLabel(node)}/${i}`, known)
   })
   node.outputs.forEach((name, k) => {
     if (name)
