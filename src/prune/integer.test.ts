@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import { float32, int32, random, sizeOf, type Tensor } from '../base/index.ts'
+import { float32, int32, numbersOf, random, sizeOf, type Tensor } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
+import { sampleInputs } from './feeds.ts'
 import { analyzeModel, l1, prunableMacs, pruneModel, scoreGroup, verifyPlan } from './index.ts'
 import { Net } from './testing/networks.ts'
 
@@ -88,9 +89,16 @@ test.each([
     const inputs = [x, ...point(from), weights, b.scalar(0.01), b.constant(byte(type, 0)), ...point(to)]
     return b.op('QLinearConv', inputs, { pads: [1, 1, 1, 1] })
   }
-  const hidden = layer(b.op('QuantizeLinear', [b.op('Abs', ['x']), ...point(0.005)]), 'one', [8, 4, 3, 3], 0.005, 0.06)
-  const sums = layer(hidden, 'two', [3, 8, 3, 3], 0.06, most / 200)
+  // So that what follows lies between 0 and 255: weights are this many times those of 7 bits.
+  const large = (least + most) / 107
+  const start = b.op('QuantizeLinear', [b.op('Abs', ['x']), ...point(0.005)])
+  const hidden = layer(start, 'one', [8, 4, 3, 3], 0.005, 0.09 * large)
+  const sums = layer(hidden, 'two', [3, 8, 3, 3], 0.09 * large, 5 * large * large)
   const model = net.model(b.op('DequantizeLinear', [sums, ...point(1)]))
+  const session = await runtime.open(model)
+  const found = await session.run(sampleInputs(model, { batch: 1 }))
+  await session.close()
+  expect(new Set(numbersOf(Object.values(found)[0]!)).size).toBeGreaterThan(30)
   const { model: pruned, plan } = await pruneModel(model, { runtime, target: { ratio: 0.5 } })
   expect(pruned.graph.initializers.get('two')!.dims).toEqual([3, 4, 3, 3])
   expect(await verifyPlan(model, pruned, plan, { runtime })).toMatchObject({ equal: true, difference: 0 })
