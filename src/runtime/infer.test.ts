@@ -59,6 +59,16 @@ describe.each([nodeRuntime, webRuntime])('shapes in the $name runtime', (runtime
   })
 })
 
+test('weights that say how large a value is are what they are', async () => {
+  const model = modelOf((b) => {
+    const total = b.op('ReduceSum', [b.initializer('w', float32([2000], Array(2000).fill(0.5)))], { keepdims: 1 })
+    return b.op('Expand', ['x', b.op('Concat', [b.op('Cast', [total], { to: 7 }), b.ints([2, 6])], { axis: 0 })])
+  })
+  const found = await trace(nodeRuntime, model, { x })
+  expect(found.get('Expand_out')?.dims).toEqual([1000, 2, 6])
+  expect((await infer(nodeRuntime, model, { x })).get('Expand_out')?.dims).toEqual([1000, 2, 6])
+})
+
 test('a size that a fixed view cannot have is refused', async () => {
   const model = modelOf((b) => b.op('Reshape', ['x', b.ints([1, 6])]))
   await expect(infer(nodeRuntime, model, { x })).rejects.toThrow(/operator 'Reshape'/)

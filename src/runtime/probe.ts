@@ -1,5 +1,6 @@
 import type { Tensor } from '../base/index.ts'
 import { copyModel, type Model, type ValueInfo } from '../onnx/index.ts'
+import { decideSizes } from './data-sizes.ts'
 import { untransferableType } from './errors.ts'
 import type { Runtime, Session, SessionOptions, Values } from './types.ts'
 
@@ -35,13 +36,15 @@ const isLarge = (tensor: Tensor) => tensor.type === 'float32' && tensor.bytes.by
 const withWeightsFed = (model: Model, shapesOnly: boolean): { fed: Model; weights: Values } => {
   const fed = copyModel(model)
   const large = [...fed.graph.initializers].filter(([, tensor]) => isLarge(tensor))
+  const names = large.map(([name]) => name)
+  const stands = shapesOnly && !decideSizes(names, model.graph)
   // Memory never written to is the system's one page of zeros.
-  const zeros = new Uint8Array(shapesOnly ? Math.max(0, ...large.map(([, { bytes }]) => bytes.byteLength)) : 0)
+  const zeros = new Uint8Array(stands ? Math.max(0, ...large.map(([, { bytes }]) => bytes.byteLength)) : 0)
   const { inputs, initializers } = fed.graph
   const declared = new Set(inputs.map((input) => input.name))
   const weights: Record<string, Tensor> = {}
   for (const [name, tensor] of large) {
-    weights[name] = shapesOnly ? { ...tensor, bytes: zeros.subarray(0, tensor.bytes.byteLength) } : tensor
+    weights[name] = stands ? { ...tensor, bytes: zeros.subarray(0, tensor.bytes.byteLength) } : tensor
     initializers.delete(name)
     if (!declared.has(name)) inputs.push({ name, type: tensor.type, dims: [...tensor.dims] })
   }

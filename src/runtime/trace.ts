@@ -1,5 +1,5 @@
 import { int64Of, type TensorType, UnsupportedError } from '../base/index.ts'
-import { type Graph, GraphBuilder, type Model } from '../onnx/index.ts'
+import { GraphBuilder, type Model } from '../onnx/index.ts'
 import { inferredInfos, openProbe, withOutputs } from './probe.ts'
 import { passes } from './tensors.ts'
 import type { Runtime, Values } from './types.ts'
@@ -61,7 +61,7 @@ const shapesOf = async (
     .map((name) => b.op('Shape', [name]))
     .reverse()
   probe.graph.outputs = shapeNames.map((name) => ({ name, type: 'int64' }))
-  const { session, weights } = await openProbe(runtime, probe, { shapesOnly: !countsData(model.graph) })
+  const { session, weights } = await openProbe(runtime, probe, { shapesOnly: true })
   try {
     const shapes = await session.run({ ...weights, ...feeds })
     return new Map(names.map((name, i) => [name, Array.from(int64Of(shapes[shapeNames[i]!]!), Number)]))
@@ -69,16 +69,6 @@ const shapesOf = async (
     await session.close()
   }
 }
-
-/** Operators whose number of results, or whose choice of what to run, depends on what numbers they are given. */
-const counting = new Set(['NonZero', 'NonMaxSuppression', 'Unique', 'Compress', 'If', 'Loop', 'Scan', 'Range', 'TopK'])
-
-/** Whether weights may have a say in shapes. What no standard says anything of may count too. */
-const countsData = ({ nodes }: Graph): boolean =>
-  nodes.some(
-    ({ opType, domain }) =>
-      counting.has(opType) || opType.startsWith('Sequence') || !['', 'ai.onnx', 'com.microsoft'].includes(domain),
-  )
 
 /** An input of a type the engine cannot be given is said at once, by name. */
 export const refuseInputs = (model: Model): void => {
