@@ -29,9 +29,6 @@ export type Place = { readonly position: number; readonly slot: number }
 
 type DimsOf = (name: string) => readonly number[]
 
-/** An axis of one of the node's values as the rule speaks of it: repeats of an input have axes of their own. */
-type Spoken = { readonly key: number; readonly slot: number }
-
 /** One run of one rule: passes its statements on and notes which of the node's axes it tied to each other. */
 export class RuleRun {
   readonly #node: Node
@@ -41,8 +38,8 @@ export class RuleRun {
   readonly #where: string
   /** The second names, and what they name. */
   readonly #again = new Map<string, string>()
-  /** The axes of second names, numbered below 0 as slots are from 0. */
-  readonly #keys = new Map<string, number>()
+  /** The axes of second names have keys of their own, −1 − i for the i-th here; every other axis's key is its slot. */
+  readonly #repeats: { readonly name: string; readonly slot: number }[] = []
   /** Every axis spoken of → a neighbour it was tied to, in the manner of a union–find over whole axes. */
   #linked = new Map<number, number>()
 
@@ -64,16 +61,14 @@ export class RuleRun {
 
   context(opset: number, values: KnownValues, dims: DimsOf): AxisContext {
     const units = this.#units
-    const mention = (ref: AxisRef): Spoken => {
-      const spoken = this.#spoken(ref)
-      if (!this.#linked.has(spoken.key)) this.#linked.set(spoken.key, spoken.key)
-      return spoken
+    const mention = (ref: AxisRef): number => {
+      const key = this.#keyOf(ref)
+      if (!this.#linked.has(key)) this.#linked.set(key, key)
+      return key
     }
-    const link = (a: AxisRef, b: AxisRef): [number, number] => {
-      const [x, y] = [mention(a), mention(b)]
-      const [p, q] = [this.#top(x.key), this.#top(y.key)]
+    const link = (x: number, y: number) => {
+      const [p, q] = [this.#top(x), this.#top(y)]
       if (p !== q) this.#linked.set(p, q)
-      return [x.slot, y.slot]
     }
     return {
       node: this.#named,
@@ -81,13 +76,18 @@ export class RuleRun {
       dims: (name) => dims(this.#real(name)),
       type: (name) => values.shapes.get(this.#real(name))?.type ?? 'undefined',
       constant: (name) => values.constant(this.#real(name)),
-      join: (a, b) => units.join(...link(a, b)),
-      joinAt: (a, b) => {
-        const [x, y] = link(a, b)
-        units.joinAt(x, a.at, y, b.at)
+      join: (a, b) => {
+        const [x, y] = [mention(a), mention(b)]
+        link(x, y)
+        units.join(this.#slotOf(x), this.#slotOf(y))
       },
-      freeze: (ref, reason) => units.freeze(mention(ref).slot, `${this.#where}: ${reason}`),
-      approximate: (ref, reason) => units.approximate(mention(ref).slot, `${this.#where}: ${reason}`),
+      joinAt: (a, b) => {
+        const [x, y] = [mention(a), mention(b)]
+        link(x, y)
+        units.joinAt(this.#slotOf(x), a.at, this.#slotOf(y), b.at)
+      },
+      freeze: (ref, reason) => units.freeze(this.#slotOf(mention(ref)), `${this.#where}: ${reason}`),
+      approximate: (ref, reason) => units.approximate(this.#slotOf(mention(ref)), `${this.#where}: ${reason}`),
       choose: (readings) => {
         this.choices.push(readings.map(({ axes, state }) => ({ axes: axes.map((ref) => this.#realRef(ref)), state })))
       },
@@ -110,14 +110,15 @@ export class RuleRun {
     return { value: this.#real(value), axis }
   }
 
-  #spoken(ref: AxisRef): Spoken {
+  #keyOf(ref: AxisRef): number {
+    if (!this.#again.has(ref.value)) return this.#units.slot(ref)
     const slot = this.#units.slot(this.#realRef(ref))
-    if (!this.#again.has(ref.value)) return { key: slot, slot }
-    const { axis } = this.#units.refOf(slot)
-    const name = `${axis} ${ref.value}`
-    const key = this.#keys.get(name) ?? -1 - this.#keys.size
-    this.#keys.set(name, key)
-    return { key, slot }
+    const found = this.#repeats.findIndex((repeat) => repeat.name === ref.value && repeat.slot === slot)
+    return found >= 0 ? -1 - found : -this.#repeats.push({ name: ref.value, slot })
+  }
+
+  #slotOf(key: number): number {
+    return key < 0 ? this.#repeats[-1 - key]!.slot : key
   }
 
   #top(key: number): number {
@@ -128,8 +129,9 @@ export class RuleRun {
 
   /** An axis the rule forgot would look free; it is frozen instead. */
   freezeUnmentioned(names: readonly string[], dims: DimsOf): void {
-    for (const { key, slot } of this.#axes([...names, ...this.#again.keys()], dims))
-      if (!this.#linked.has(key)) this.#units.freeze(slot, `${this.#where}: its rule says nothing of this axis`)
+    for (const key of this.#axes([...names, ...this.#again.keys()], dims))
+      if (!this.#linked.has(key))
+        this.#units.freeze(this.#slotOf(key), `${this.#where}: its rule says nothing of this axis`)
   }
 
   /** The axes of the node's inputs and outputs, sorted into those the rule tied to each other. */
@@ -137,10 +139,10 @@ export class RuleRun {
     const ties = new Map<number, Tie>()
     const add = (side: 'inputs' | 'outputs') => {
       for (const [position, value] of this.#named[side].entries())
-        for (const { key, slot } of this.#axes([value], dims))
+        for (const key of this.#axes([value], dims))
           for (const top of this.#topIfLinked(key)) {
             const tie = ties.get(top) ?? { inputs: [], outputs: [] }
-            tie[side].push({ position, slot })
+            tie[side].push({ position, slot: this.#slotOf(key) })
             ties.set(top, tie)
           }
     }
@@ -162,10 +164,11 @@ export class RuleRun {
 
   /** The axes of the node's constant inputs, as those of the initializers behind them, each on the side it is tied to. */
   uses(isConstant: (name: string) => boolean, origins: ReadonlyMap<number, readonly number[]>, dims: DimsOf): Use[] {
-    const made = new Set(this.#axes(this.#named.outputs, dims).flatMap(({ key }) => this.#topIfLinked(key)))
+    const made = new Set(this.#axes(this.#named.outputs, dims).flatMap((key) => this.#topIfLinked(key)))
     return this.#named.inputs.flatMap((name, input) => {
       if (!isConstant(this.#real(name))) return []
-      return this.#axes([name], dims).flatMap(({ key, slot }) => {
+      return this.#axes([name], dims).flatMap((key) => {
+        const slot = this.#slotOf(key)
         const side = this.#topIfLinked(key).some((top) => made.has(top)) ? 'output' : 'input'
         return (origins.get(slot) ?? [slot]).map((origin): Use => ({ node: this.#node, input, slot: origin, side }))
       })
@@ -175,16 +178,18 @@ export class RuleRun {
   /** Notes where the axes of a constant node's outputs come from. */
   passOrigins(origins: Map<number, readonly number[]>, dims: DimsOf): void {
     const sources = new Map<number, number[]>()
-    for (const { key, slot } of this.#axes(this.#named.inputs, dims))
+    for (const key of this.#axes(this.#named.inputs, dims)) {
+      const slot = this.#slotOf(key)
       for (const top of this.#topIfLinked(key))
         sources.set(top, [...(sources.get(top) ?? []), ...(origins.get(slot) ?? [slot])])
-    for (const { key, slot } of this.#axes(this.#named.outputs, dims))
-      origins.set(slot, [...new Set(this.#topIfLinked(key).flatMap((top) => sources.get(top) ?? []))])
+    }
+    for (const key of this.#axes(this.#named.outputs, dims))
+      origins.set(this.#slotOf(key), [...new Set(this.#topIfLinked(key).flatMap((top) => sources.get(top) ?? []))])
   }
 
-  #axes(values: readonly string[], dims: DimsOf): Spoken[] {
+  #axes(values: readonly string[], dims: DimsOf): number[] {
     return [...new Set(values)].flatMap((value) =>
-      value === '' ? [] : dims(this.#real(value)).map((_, axis) => this.#spoken({ value, axis })),
+      value === '' ? [] : dims(this.#real(value)).map((_, axis) => this.#keyOf({ value, axis })),
     )
   }
 
