@@ -3,7 +3,10 @@
  * WebAssembly in Chromium, one thread each: milliseconds of processor time, which other work on the machine changes
  * little, taking turns all the same.
  *
- *     npm run build && node bench/browser/run.mjs [--steps N] [NETWORK…]
+ *     npm run build && node bench/browser/run.mjs [--steps N] [--no-transfer] [NETWORK…]
+ *
+ * With --no-transfer Chromium is without ArrayBuffer.prototype.transfer, as older browsers are: gradients then wait for
+ * the garbage collector, and those of every step are made of fresh memory.
  *
  * Chromium is looked for at CHROMIUM_PATH, then /usr/bin/chromium.
  */
@@ -23,6 +26,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     steps: { type: 'string', default: '24' },
+    'no-transfer': { type: 'boolean', default: false },
   },
 })
 const names =
@@ -80,7 +84,7 @@ for (const name of names) {
   const steps = [
     { ...(await stepOf(name, nodeRuntime)), cpu: ofNode },
     { ...(await stepOf(name, webRuntimeOf({ threads: 1 }))), cpu: ofNode },
-    await inBrowser(name, { threads: 1 }),
+    await inBrowser(name, { threads: 1, transfer: !values['no-transfer'] }),
   ]
   const times = steps.map(() => [])
   // Chromium compiles WebAssembly twice, the second time while it runs.

@@ -3,9 +3,10 @@ import { webRuntimeOf } from 'espalier/runtime/web'
 import { stepOf } from './step.js'
 
 let step
-addEventListener('message', async ({ data: { open, count, ...settings } }) => {
+addEventListener('message', async ({ data: { open, count, transfer, ...settings } }) => {
   try {
     if (open) {
+      if (!transfer) delete ArrayBuffer.prototype.transfer
       await step?.close()
       step = await stepOf(open, webRuntimeOf(settings), settings.threads)
       postMessage({})
