@@ -24,7 +24,7 @@ export type ModernRangerOptions = Common &
     rectify?: boolean
     /** Centralize gradients first; true. */
     gc?: boolean
-    /** Leave out where the direction disagrees with the gradient; true. */
+    /** Leave out where the direction disagrees with the gradient (Liang et al. 2024); false. */
     cautious?: boolean
   }
 
@@ -33,13 +33,12 @@ export type ModernRangerOptions = Common &
  * out"). Rate 3e-3, betas [0.9, 0.999], k 6, α 0.5.
  * - Centralization: filters' means carry no direction once a norm or the next bias takes them (Yong et al., ECCV 2020). Here
  *   it comes first, on the gradient, so that the moments are of what is followed.
- * - Adam's rate (Kingma and Ba, ICLR 2015). RAdam's rectification (Liu et al., ICLR 2020) gains nothing beside the others: an
- *   option.
- * - Cautious masking: no step against the present gradient for momentum's sake (Liang et al. 2024).
+ * - Adam's rate (Kingma and Ba, ICLR 2015).
  * - Lookahead: averages out what high rates oscillate, and gives the weights to evaluate with (Zhang et al., NeurIPS 2019).
+ * RAdam's rectification and cautious masking gain nothing beside them and are options.
  */
 export const modernRanger = (options: ModernRangerOptions = {}) => {
-  const o = { lr: 3e-3, k: 6, matrices: 'adaptive', rectify: false, gc: true, cautious: true, ...options }
+  const o = { lr: 3e-3, k: 6, matrices: 'adaptive', rectify: false, gc: true, cautious: false, ...options }
   const turned = [momentum({ momentum: 0.95, nesterov: true, kind: 'average' }), orthogonalize({ scaling: 'rms' })]
   const scaled = o.rectify ? radamScaling(o) : adamScaling(o)
   const direction = [

@@ -103,7 +103,7 @@ export const ablations: readonly Ablation[] = [
   ...[
     { what: 'with RAdam in place of Adam', option: 'rectify=true' },
     { what: 'without centralization', option: 'gc=false' },
-    { what: 'without cautious masking', option: 'cautious=false' },
+    { what: 'with cautious masking', option: 'cautious=true' },
     { what: 'without Lookahead', option: 'k=1:alpha=1' },
   ].map(({ what, option }) => ({
     what: `Modern Ranger ${what}`,
