@@ -1,5 +1,5 @@
 import { type ParameterState, parametersIn } from '../autodiff/index.ts'
-import { sizeOf, UsageError } from '../base/index.ts'
+import { groupBy, sizeOf, UsageError } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { matches } from '../prune/index.ts'
 import { type Console, grouped } from './console.ts'
@@ -57,7 +57,7 @@ const shown = 12
 export const sayTrained = (parameters: readonly ParameterState[], model: string, console: Console): void => {
   const trained = parameters.filter(({ reason }) => reason === undefined)
   const weights = trained.reduce((sum, { dims }) => sum + sizeOf(dims), 0)
-  const layers = groupedBy(trained, ({ layer }) => layer)
+  const layers = groupBy(trained, ({ layer }) => layer)
   console.say(
     `training ${grouped(trained.length)} tensors of ${model}, ${grouped(weights)} weights in ${grouped(layers.size)} layer${layers.size === 1 ? '' : 's'}:`,
   )
@@ -67,7 +67,7 @@ export const sayTrained = (parameters: readonly ParameterState[], model: string,
     console.say(`  ${layer.padEnd(width)}  ${members[0]!.operator}: ${tensors.join(', ')}`)
   }
   if (layers.size > shown) console.say(`  and ${layers.size - shown} layers more, all in run.json`)
-  for (const [reason, members] of groupedBy(parameters, ({ reason }) => reason ?? ''))
+  for (const [reason, members] of groupBy(parameters, ({ reason }) => reason ?? ''))
     if (reason !== '') {
       const names = members.slice(0, 4).map(({ name }) => name)
       console.say(
@@ -79,14 +79,3 @@ export const sayTrained = (parameters: readonly ParameterState[], model: string,
 /** What a tensor is called inside its layer. */
 const lastPart = (name: string, layer: string) =>
   name.startsWith(layer) && name.length > layer.length ? name.slice(layer.length + 1) : name
-
-const groupedBy = <T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> => {
-  const groups = new Map<string, T[]>()
-  for (const item of items) {
-    const key = keyOf(item)
-    const members = groups.get(key)
-    if (members) members.push(item)
-    else groups.set(key, [item])
-  }
-  return groups
-}

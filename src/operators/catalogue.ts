@@ -1,3 +1,5 @@
+import { sequenceOperators } from '../onnx/index.ts'
+
 /**
  * ONNX's own operators that have neither a row nor a plainer form, and why: what a reader of the table would otherwise miss.
  * Control flow, sequences and optionals are followed before anything is differentiated, so nothing is left of them by then.
@@ -5,18 +7,7 @@
 export const withoutRow: { readonly [opType: string]: string } = {
   ...reasons('followed where its course is known before the graph runs, else an error', ['If', 'Loop', 'Scan']),
   ...reasons('followed to its tensors where positions are known before the graph runs, else an error', [
-    'SequenceAt',
-    'SequenceConstruct',
-    'SequenceEmpty',
-    'SequenceErase',
-    'SequenceInsert',
-    'SequenceLength',
-    'SequenceMap',
-    'SplitToSequence',
-    'ConcatFromSequence',
-    'Optional',
-    'OptionalGetElement',
-    'OptionalHasElement',
+    ...sequenceOperators,
   ]),
   ...reasons('none: it reads text', [
     'RegexFullMatch',

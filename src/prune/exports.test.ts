@@ -2,28 +2,15 @@ import { describe, expect, test } from 'vitest'
 import { float32, int64 } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
-import { analyzeModel, costOf, type Plan, prunableMacs, pruneModel, verifyPlan } from './index.ts'
+import { analyzeModel, costOf, type Plan, prunableMacs, pruneModel } from './index.ts'
+import { halve } from './testing/halve.ts'
 import { Net } from './testing/networks.ts'
 
 // What exporters make of common layers, in small: the shapes in which scripts/networks/export.py's networks arrive.
 
 const runtime = nodeRuntime
 
-/** Prunes half of every exact group, twice, each time proven; the first plan. */
-const halve = async (model: Model): Promise<Plan> => {
-  const first = await pruneModel(model, { runtime, target: { ratio: 0.5 }, criterion: 'random' })
-  const second = await pruneModel(first.model, { runtime, target: { ratio: 0.5 }, criterion: 'random' })
-  for (const [before, after, plan] of [
-    [model, first.model, first.plan],
-    [first.model, second.model, second.plan],
-  ] as const) {
-    const proof = await verifyPlan(before, after, plan, { runtime })
-    expect(proof.changed).toEqual([])
-    expect(proof.difference).toBeLessThanOrEqual(1e-4)
-    expect(new Set(proof.outputs.map(({ batch }) => batch))).toEqual(new Set([1, 3]))
-  }
-  return first.plan
-}
+const planOf = async (model: Model): Promise<Plan> => (await halve(model, [1, 3])).plan
 
 const widths = (plan: Plan) => Object.fromEntries(plan.groups.map(({ name, size, kept }) => [name, `${kept}/${size}`]))
 const mean = (net: Net, x: string) => net.b.op('ReduceMean', [x], { axes: [-1], keepdims: 1 })
@@ -71,7 +58,7 @@ describe.each([
   }
 
   test('leaves its features alone unless asked', async () => {
-    const plan = await halve(block())
+    const plan = await planOf(block())
     expect(widths(plan)).toEqual({ in: '8/8', up: '6/12' })
     expect(plan.groups.map(({ exact }) => exact)).toEqual([false, true])
   })
@@ -100,7 +87,7 @@ test('query heads that share a key and value head, repeated by a computed Expand
   const scores = net.b.op('Softmax', [net.b.op('MatMul', [q, net.b.op('Transpose', [k], { perm: [0, 1, 3, 2] })])])
   const merged = net.b.op('Transpose', [net.b.op('MatMul', [scores, v])], { perm: [0, 2, 1, 3] })
   const model = net.model(net.b.op('MatMul', [shaped(net, merged, [batch(), 5, 16]), net.weight('o', [16, 3])]))
-  const plan = await halve(model)
+  const plan = await planOf(model)
   expect(plan.slices.k!['1']).toHaveLength(4)
   expect(plan.slices.q!['1']).toHaveLength(8)
   // The same dimensions of every head, in queries and in keys.
@@ -117,7 +104,7 @@ test('attention by cosine: the norms it divides by are sums over the dimensions 
   const [q, k, v] = ['q', 'k', 'v'].map((name) => net.b.op('MatMul', ['x', net.weight(name, [6, 8])]))
   const similar = net.b.op('MatMul', [unit(q!), net.b.op('Transpose', [unit(k!)], { perm: [0, 2, 1] })])
   const mixed = net.b.op('MatMul', [net.b.op('Softmax', [similar]), v!])
-  const plan = await halve(net.model(net.b.op('MatMul', [mixed, net.weight('o', [8, 3])])))
+  const plan = await planOf(net.model(net.b.op('MatMul', [mixed, net.weight('o', [8, 3])])))
   expect(widths(plan)).toEqual({ q: '4/8', v: '4/8' })
 })
 
@@ -132,7 +119,7 @@ test('norms within the heads: heads go whole, since fewer dimensions have anothe
   const mixed = net.b.op('Transpose', [net.b.op('MatMul', [scores, v])], { perm: [0, 2, 1, 3] })
   const merged = net.b.op('Reshape', [mixed, net.b.ints([0, 0, 16])])
   const model = net.model(linear(net, merged, 'o', [16, 3]))
-  expect(widths(await halve(model))).toEqual({ q: '2/4' })
+  expect(widths(await planOf(model))).toEqual({ q: '2/4' })
   expect(prunableMacs(await analyzeModel(model, { runtime }))).toBe(1)
 })
 
@@ -142,7 +129,7 @@ test('a class token stretched over the batch', async () => {
   const target = net.b.op('Concat', [sizeOf(net, x, 0), net.b.ints([1]), net.b.ints([8])], { axis: 0 })
   const token = net.b.op('Expand', [net.weight('token', [1, 1, 8]), target])
   const all = net.b.op('Concat', [token, x], { axis: 1 })
-  const plan = await halve(net.model(linear(net, net.relu(all), 'out', [8, 3])))
+  const plan = await planOf(net.model(linear(net, net.relu(all), 'out', [8, 3])))
   expect(plan.slices.token!['2']).toEqual(plan.slices.embed!['1'])
 })
 
@@ -168,7 +155,7 @@ describe('initial states made for the occasion', () => {
   }
 
   test('are left out, so that the layers do not hang together', async () => {
-    const plan = await halve(tagger())
+    const plan = await planOf(tagger())
     expect(widths(plan)).toEqual({ 'one.w': '4/8', 'two.w': '4/8' })
     expect(plan.slices['one.r']!['2']).not.toEqual(plan.slices['two.r']!['2'])
     const { model } = await pruneModel(tagger(), { runtime, target: { ratio: 0.5 } })
@@ -184,7 +171,7 @@ test('rows of a bias set to zero by index', async () => {
     net.b.constant(float32([3], [0, 0, 0])),
   ])
   const hidden = net.relu(net.b.op('Add', [net.b.op('MatMul', ['x', net.weight('one', [6, 9])]), bias]))
-  const plan = await halve(net.model(net.b.op('MatMul', [hidden, net.weight('two', [9, 2])])))
+  const plan = await planOf(net.model(net.b.op('MatMul', [hidden, net.weight('two', [9, 2])])))
   expect(widths(plan)).toEqual(expect.objectContaining({ one: expect.stringMatching(/\/6$/) }))
   expect(plan.slices.bias!['0']).toEqual(plan.slices.one!['1'])
 })
@@ -206,7 +193,7 @@ test('part of a tensor assigned to, every element named by its indices', async (
   })
   const joined = net.b.op('ScatterND', [y, net.b.op('Concat', places, { axis: -1 }), u])
   const model = net.model(linear(net, joined, 'out', [8, 3]))
-  const plan = await halve(model)
+  const plan = await planOf(model)
   expect(plan.slices.one!['1']).toHaveLength(4)
   expect(plan.slices.two!['1']).toEqual(plan.slices.one!['1'])
   const { model: pruned } = await pruneModel(model, { runtime, target: { ratio: 0.5 } })
@@ -237,7 +224,7 @@ test('a convolution with quantized weights, scales by channel', async () => {
   const hidden = net.relu(net.b.op('Conv', [rounded('x'), quantized('one', [8, 3, 3, 3], 0)]))
   const pooled = net.flatten(net.b.op('GlobalAveragePool', [rounded(hidden)]))
   const model = net.model(net.b.op('Gemm', [pooled, quantized('two', [4, 8], 0)], { transB: 1 }))
-  const plan = await halve(model)
+  const plan = await planOf(model)
   expect(widths(plan)).toEqual({ one: '4/8' })
   expect(plan.slices['one.scale']!['0']).toEqual(plan.slices.two!['1'])
 })

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { int32, int64 } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
-import { prunableMacs, pruneModel, verifyPlan } from './index.ts'
+import { prunableMacs, pruneModel } from './index.ts'
+import { halve } from './testing/halve.ts'
 import { Net } from './testing/networks.ts'
 
 const runtime = nodeRuntime
@@ -12,21 +13,6 @@ const finished = (net: Net, y: string): Model => {
   const model = net.model(y)
   model.opsets.set('com.microsoft', 1)
   return model
-}
-
-/** Prunes half of every exact group, twice, each time proven; the first result. */
-const halve = async (model: Model) => {
-  const first = await pruneModel(model, { runtime, target: { ratio: 0.5 }, criterion: 'random' })
-  const second = await pruneModel(first.model, { runtime, target: { ratio: 0.5 }, criterion: 'random' })
-  for (const [before, after, plan] of [
-    [model, first.model, first.plan],
-    [first.model, second.model, second.plan],
-  ] as const) {
-    const proof = await verifyPlan(before, after, plan, { runtime })
-    expect(proof.changed).toEqual([])
-    expect(proof.difference).toBeLessThanOrEqual(1e-4)
-  }
-  return first
 }
 
 const attributeOf = (model: Model, opType: string, name: string) =>

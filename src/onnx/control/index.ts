@@ -4,6 +4,7 @@ import { followSequences, sequenceOperators } from './sequences.ts'
 import type { Known } from './types.ts'
 
 export { aliases, renamed } from './instantiate.ts'
+export { sequenceOperators } from './sequences.ts'
 export { type Known, knownOf } from './types.ts'
 
 /** Whether a node is control flow, or makes or reads a list of tensors or an optional. */

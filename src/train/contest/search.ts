@@ -1,5 +1,5 @@
+import { groupBy } from '../../base/index.ts'
 import { type Entrant, entrantOf } from './entrants.ts'
-import { groupBy } from './group-by.ts'
 import { halfDecade, nextRate } from './rates.ts'
 import type { Trial, TrialResult } from './trial.ts'
 
@@ -50,8 +50,8 @@ export function* search({ rate: own }: Entrant, budget: Budget): Generator<Choic
 /**
  * Of all results in a file those that a contest with this budget comes by, for every optimizer that has them all. The others
  * belong to contests with other budgets, whose further rates would make the comparison unequal. What the budget leaves open is
- * found for each arena: as many seeds as any optimizer has; of the numbers of rates that with which most optimizers are
- * finished, of equals the greatest.
+ * found for each arena: as many seeds as any optimizer has, and the number of rates with which most optimizers are finished,
+ * the greatest of several.
  */
 export const finished = (results: readonly TrialResult[], budget: Budget): TrialResult[] =>
   [...groupBy(results, arenaOf).values()].flatMap((arena) => {

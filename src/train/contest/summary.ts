@@ -1,4 +1,4 @@
-import { groupBy } from './group-by.ts'
+import { groupBy } from '../../base/index.ts'
 import { arenaOf, bestOf } from './search.ts'
 import type { Trial, TrialResult } from './trial.ts'
 
