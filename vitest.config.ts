@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts'],
+    setupFiles: ['src/testing/properties.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     // Two cores: ONNX Runtime brings threads of its own.

@@ -53,7 +53,7 @@ const caseOf = (op: 'Conv' | 'ConvTranspose', { axes, batch, groups, per, made }
 test('Conv, whatever its geometry', async () => {
   await fc.assert(
     fc.asyncProperty(geometry, async (g) => expectSmall(await checkGradient(caseOf('Conv', g)))),
-    { seed: 1, numRuns: 60 },
+    { numRuns: 60 },
   )
 })
 
@@ -66,7 +66,7 @@ test('ConvTranspose, whatever its geometry', async () => {
       checked++
       expectSmall(await checkGradient(caseOf('ConvTranspose', g)))
     }),
-    { seed: 2, numRuns: 60 },
+    { numRuns: 60 },
   )
   expect(checked).toBeGreaterThan(30)
 })

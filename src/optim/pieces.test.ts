@@ -106,7 +106,7 @@ describe('parameters taken in pieces move as whole ones do, to the last bit', ()
         )
         expect(differences(trained(recipe, of, 4, false), trained(recipe, of, 4, true))).toEqual([])
       }),
-      { numRuns: 50, seed: 1 },
+      { numRuns: 50 },
     )
   })
 })
@@ -159,6 +159,5 @@ test('centralization takes from each output unit its mean, whatever the role and
         for (let i = start; i < end; i++) expect(-p!.values[i]!).toBeCloseTo(gradient[i]! - before / count, 6)
       })
     }),
-    { seed: 1 },
   )
 })

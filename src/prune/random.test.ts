@@ -34,6 +34,6 @@ test('whatever a network is made of: without random units it is what it was with
     const proof = await verifyPlan(model, applyPlan(model, plan, analysis), plan, { runtime, tolerance: 1e-3 })
     expect(proof).toMatchObject({ equal: true, changed: [] })
   }
-  await fc.assert(fc.asyncProperty(recipes, fc.nat(9999), hold), { numRuns: 60, seed: 7 })
+  await fc.assert(fc.asyncProperty(recipes, fc.nat(9999), hold), { numRuns: 60 })
   expect(pruned).toBeGreaterThan(20)
 })

@@ -59,6 +59,7 @@ const common = (op: keyof typeof gatesOf): readonly OperatorCase[] => [
   layer(op, 'sequence lengths', { lengths: [2, 3], initial: true }),
   layer(op, 'sequence lengths, reverse', { lengths: [3, 1], initial: true, attributes: { direction: 'reverse' } }),
   layer(op, 'sequence lengths, both directions', { lengths: [2, 3], directions: 2 }),
+  // Drawn so that no pre-activation lies where the clip bends.
   layer(op, 'clip', { attributes: { clip: float(0.3) }, seed: op === 'GRU' ? 18 : 1 }),
 ]
 

@@ -42,7 +42,7 @@ describe('eigenvectors of a symmetric matrix', () => {
           }
         },
       ),
-      { numRuns: 60, seed: 1 },
+      { numRuns: 60 },
     )
   })
 
