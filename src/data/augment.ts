@@ -1,5 +1,5 @@
 import { type Random, sizeOf, UsageError } from '../base/index.ts'
-import type { Layout } from './dataset.ts'
+import type { Layout } from './types.ts'
 
 /** One sample as it is stored, before `normalise`: pixels from 0 to 255 for pictures. */
 export type Sample = {

@@ -9,9 +9,9 @@ import {
   UsageError,
 } from '../base/index.ts'
 import type { Augmentation, Sample } from './augment.ts'
-import type { Dataset } from './dataset.ts'
 import { labelTensor } from './labels.ts'
 import { dimsAt, labelsAt, planBatches, storedAt, targetsAt } from './rows.ts'
+import type { Dataset } from './types.ts'
 
 /** Some samples, ready for a network. The tensors are the caller's to keep. */
 export type Batch = {

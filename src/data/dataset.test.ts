@@ -58,15 +58,15 @@ test('another shape of as many values, and of no other', () => {
   expect(() => reshape(dataset(options), [3])).toThrow(/shape \[1, 2\] of 'toy' cannot be seen as \[3\]/)
 })
 
-test('a split takes its share of every class, loses no sample, and repeats', () => {
-  const labels = fc.array(fc.nat(3), { minLength: 30, maxLength: 200 })
+test('a split takes its share of every class and of what does not count, loses no sample, and repeats', () => {
+  const labels = fc.array(fc.integer({ min: -1, max: 3 }), { minLength: 30, maxLength: 200 })
   fc.assert(
     fc.property(labels, fc.double({ min: 0.1, max: 0.9, noNaN: true }), fc.nat(), (labels, fraction, seed) => {
       const inputs = new Uint8Array(labels.length)
-      const data = dataset({ name: 'd', inputs, sampleDims: [1], labels, classes: 4 })
+      const data = dataset({ name: 'd', inputs, sampleDims: [1], labels, classes: 4, ignore: -1 })
       const { train, validation } = split(data, fraction, seed)
       expect([...train.rows!, ...validation.rows!].sort((a, b) => a - b)).toEqual([...labels.keys()])
-      for (let c = 0; c < 4; c++) {
+      for (let c = -1; c < 4; c++) {
         const all = labels.filter((label) => label === c).length
         const aside = validation.labels.filter((label) => label === c).length
         expect(Math.abs(aside - all * fraction)).toBeLessThan(1)

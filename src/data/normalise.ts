@@ -1,6 +1,6 @@
 import { sizeOf, UsageError } from '../base/index.ts'
-import type { Dataset, Layout, Normalise } from './dataset.ts'
 import { storedAt } from './rows.ts'
+import type { Dataset, Layout, Normalise } from './types.ts'
 
 /** How many channels a sample of these dimensions has. */
 export const channelsOf = (dims: readonly number[], layout: Layout) =>

@@ -1,7 +1,7 @@
 import { FormatError } from '../base/index.ts'
 import { copyModel, type Model } from '../onnx/index.ts'
-import type { Dataset, Layout, Normalise } from './dataset.ts'
 import type { Fit } from './resize.ts'
+import type { Dataset, Layout, Normalise } from './types.ts'
 
 /**
  * All that happens to a picture on its way into a network: plain data, saved with the run and in the model's metadata, so

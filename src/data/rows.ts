@@ -1,5 +1,5 @@
 import { sizeOf, UsageError } from '../base/index.ts'
-import type { Dataset } from './dataset.ts'
+import type { Dataset } from './types.ts'
 
 const rowOf = (data: Dataset, index: number): number => {
   if (!(index >= 0 && index < data.size))

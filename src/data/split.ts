@@ -1,6 +1,6 @@
 import { random, sizeOf, UsageError } from '../base/index.ts'
-import type { Dataset } from './dataset.ts'
 import { labelsAt, targetsAt } from './rows.ts'
+import type { Dataset } from './types.ts'
 
 /** The samples at `indices`, in that order; `inputs` is shared, not copied. */
 export const subset = (data: Dataset, indices: ArrayLike<number>, name = data.name): Dataset => {
@@ -30,11 +30,13 @@ export const split = (data: Dataset, fraction: number, seed: number): { train: D
   if (!(fraction > 0 && fraction < 1))
     throw new UsageError(`cannot set aside a fraction of ${fraction}`, { remedy: 'give a number between 0 and 1' })
   const dice = random(seed)
-  // Samples that have numbers to meet, or whose every pixel has a class of its own, are all of one kind here.
+  // Samples that have numbers to meet, or whose every pixel has a class of its own, are all of one kind here; what does
+  // not count is a kind of its own.
   const alike = data.labelDims !== undefined || data.targets !== undefined
-  const kinds = alike ? 1 : data.classes.length
+  const kinds = alike ? 1 : data.classes.length + 1
+  const kindOf = (label: number) => (label === data.ignore ? kinds - 1 : label)
   const byClass: number[][] = Array.from({ length: kinds }, () => [])
-  for (let i = 0; i < data.size; i++) byClass[alike ? 0 : data.labels[i]!]!.push(i)
+  for (let i = 0; i < data.size; i++) byClass[alike ? 0 : kindOf(data.labels[i]!)]!.push(i)
   const train: number[] = []
   const validation: number[] = []
   for (const samples of byClass) {

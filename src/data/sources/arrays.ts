@@ -1,8 +1,9 @@
 import { FormatError, float32Of, numbersOf, type Tensor } from '../../base/index.ts'
-import { type Dataset, dataset, type Layout, type Normalise } from '../dataset.ts'
+import { dataset } from '../dataset.ts'
 import { reshape } from '../normalise.ts'
 import type { Fit } from '../resize.ts'
 import { split } from '../split.ts'
+import type { Dataset, Layout, Normalise } from '../types.ts'
 import { type AnswerOptions, answersIn } from './answers.ts'
 
 /** What every source gives. `validation` only where the source itself sets samples aside for it. */

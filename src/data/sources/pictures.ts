@@ -1,8 +1,9 @@
 import { EspalierError, FormatError, sizeOf, UsageError } from '../../base/index.ts'
 import { readBytes } from '../../formats/file.ts'
-import { type Dataset, dataset, type Layout } from '../dataset.ts'
+import { dataset } from '../dataset.ts'
 import { reshape } from '../normalise.ts'
 import { type Fit, type Image, resize, resizeNearest, withChannels } from '../resize.ts'
+import type { Dataset, Layout } from '../types.ts'
 import type { LoadOptions } from './arrays.ts'
 import { decodeImage, decodeMask } from './decode-image.ts'
 
