@@ -1,5 +1,6 @@
 import { float32, float32Of, type Tensor } from '../base/index.ts'
 import { copyModel, type Graph, liftConstants, type Model, type Node } from '../onnx/index.ts'
+import { aliasesOf } from './prepare.ts'
 import { complementOf, cutsOf, zeroSlices } from './slice.ts'
 import type { Plan, Slices } from './types.ts'
 
@@ -38,13 +39,15 @@ const maskedBy = (original: Model, plan: Plan, pruned: Model, slices: Slices): M
       node.inputs.some((name) => name in plan.copies) ? [[madeBy(node), node.inputs]] : [],
     ),
   )
+  const aliases = aliasesOf(graph)
   for (const node of graph.nodes) {
     const inputs = copyReaders.get(madeBy(node))
     if (!inputs) continue
     node.inputs = node.inputs.map((name, i) => {
       const copy = inputs[i] ?? ''
-      if (plan.copies[copy] !== name) return name
-      graph.initializers.set(copy, graph.initializers.get(name)!)
+      const shared = aliases.get(name) ?? name
+      if (plan.copies[copy] !== shared) return name
+      graph.initializers.set(copy, graph.initializers.get(shared)!)
       return copy
     })
   }

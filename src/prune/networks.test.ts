@@ -129,6 +129,71 @@ describe('networks', () => {
     await expectEqual(model, smaller, same)
   })
 
+  // A torchvision ResNet-50 with fresh weights arrives so: 47 of its biases are Identities of six.
+  test('vectors an exporter merged and passes on through Identities are told apart as well', async () => {
+    const net = new Net([2, 5, 5])
+    const [bias, unread] = [net.weight('bias', [6]), net.weight('unread', [6])]
+    const again = () => net.b.op('Identity', [bias])
+    const conv = (x: string, name: string, inner: number, biased: string) =>
+      net.relu(net.b.op('Conv', [x, net.weight(name, [6, inner, 1, 1]), biased]))
+    const a = conv('x', 'a', 2, net.b.op('Identity', [again()]))
+    const c = conv(conv(a, 'b', 6, again()), 'c', 6, bias)
+    const d = conv(c, 'd', 6, net.b.op('Identity', [unread]))
+    const model = net.model(net.flatten(net.conv(d, 'out', [2, 6, 1])))
+    const before = [...model.graph.initializers]
+    const { plan, pruned } = await halve(model)
+    expect(widths(plan)).toEqual({ a: '3/6', b: '3/6', c: '3/6', d: '3/6' })
+    expect(plan.copies).toEqual({ bias_copy1: 'bias', bias_copy2: 'bias' })
+    for (const name of ['bias', 'bias_copy1', 'bias_copy2', 'unread']) expect(dims(pruned, name)).toEqual([3])
+    expect(pruned.graph.nodes.map(({ opType }) => opType)).not.toContain('Identity')
+    expect([...model.graph.initializers]).toEqual(before)
+
+    // Where a and b lose the same units they share a bias again, and c, which loses others, has one of its own.
+    const analysis = await analyzeModel(model, { runtime })
+    const gone = (name: string) => (['a', 'b'].includes(name) ? [1, 4] : name === 'c' ? [0] : [])
+    const some = planOf(analysis, new Map(analysis.groups.map((group) => [group, gone(group.name)])), {
+      criterion: 'hand',
+    })
+    expect(some.copies).toEqual({ bias_copy2: 'bias' })
+    const smaller = applyPlan(model, some, analysis)
+    expect([dims(smaller, 'bias'), dims(smaller, 'bias_copy2')]).toEqual([[4], [5]])
+    expect(smaller.graph.initializers.get('unread')).toBe(model.graph.initializers.get('unread'))
+    await expectEqual(model, smaller, some)
+  })
+
+  test('an Identity of a weight that is an output stays', async () => {
+    const net = new Net([4])
+    const [bias, again] = [net.weight('bias', [4]), net.b.op('Identity', ['bias'])]
+    const one = net.relu(net.b.op('Gemm', ['x', net.weight('one', [4, 4]), bias]))
+    const two = net.relu(net.b.op('Gemm', [one, net.weight('two', [4, 4]), again]))
+    const model = net.model(net.dense(two, 'out', [2, 4]))
+    model.graph.outputs.push({ name: again, type: 'float32', dims: [4] })
+    const { plan, pruned } = await halve(model)
+    expect(widths(plan)).toEqual({ two: '2/4' })
+    expect(plan.copies).toEqual({ bias_copy1: 'bias' })
+    expect(pruned.graph.nodes.map(({ opType }) => opType)).toContain('Identity')
+  })
+
+  test('an embedding tied to the output layer stays tied, through an Identity too', async () => {
+    for (const through of [false, true]) {
+      const net = new Net([5, 6])
+      const table = net.weight('table', [9, 6])
+      const ids = net.b.op('ArgMax', [net.b.op('MatMul', ['x', net.weight('scores', [6, 9])])], {
+        axis: 2,
+        keepdims: 0,
+      })
+      const hidden = net.relu(net.b.op('Gather', [table, ids]))
+      const turned = net.b.op('Transpose', [through ? net.b.op('Identity', [table]) : table], { perm: [1, 0] })
+      const model = net.model(net.b.op('MatMul', [hidden, turned]))
+      const { plan, pruned } = await halve(model)
+      expect(plan.copies).toEqual({})
+      expect(plan.groups.map(({ name, members }) => [name, members])).toEqual([
+        ['table', [{ initializer: 'table', axis: 1 }]],
+      ])
+      expect(dims(pruned, 'table')).toEqual([9, 3])
+    }
+  })
+
   test('a tied weight stays tied', async () => {
     const net = new Net([6])
     const weight = net.weight('w', [6, 6])

@@ -1,5 +1,5 @@
 import { sizeOf, type Tensor } from '../base/index.ts'
-import { copyModel, liftConstants, type Model, type Node, readsOf } from '../onnx/index.ts'
+import { copyModel, type Graph, liftConstants, type Model, type Node, readsOf } from '../onnx/index.ts'
 import { dropZeroStates } from './zero-states.ts'
 
 /** A model in the form that is analysed and cut; the original is not touched, weights are shared with it. */
@@ -10,7 +10,8 @@ export type Prepared = {
 }
 
 /**
- * Lifts Constant nodes to initializers, leaves out initial states of zeros, and gives every node its own copy of a vector that several nodes share.
+ * Lifts Constant nodes to initializers, leaves out initial states of zeros, and gives every node its own copy of a vector that
+ * several nodes share, by its own name or through Identities.
  *
  * Exporters merge equal weights: the ones and zeros of all fresh normalization layers become one initializer, which would
  * tie unrelated layers to each other. Copying never changes what a model computes, so it is always exact; copies that end
@@ -22,8 +23,11 @@ export const prepareModel = (original: Model): Prepared => {
   const { graph } = model
   liftConstants(graph)
   dropZeroStates(graph)
+  const aliases = aliasesOf(graph)
   const fixed = new Set([...graph.inputs, ...graph.outputs].map((value) => value.name))
   for (const node of graph.nodes) for (const name of readsOf(node)) if (!node.inputs.includes(name)) fixed.add(name)
+  for (const node of graph.nodes) node.inputs = node.inputs.map((name) => aliases.get(name) ?? name)
+  graph.nodes = graph.nodes.filter(({ outputs: [name = ''] }) => !aliases.has(name) || fixed.has(name))
 
   const taken = new Set([...graph.initializers.keys(), ...graph.nodes.flatMap((node) => node.outputs), ...fixed])
   const seen = new Map<string, Node>()
@@ -51,6 +55,16 @@ export const prepareModel = (original: Model): Prepared => {
     if (own.size > 0) node.inputs = node.inputs.map((name) => own.get(name) ?? name)
   }
   return { model, copies }
+}
+
+/** Names that Identities give initializers once more → the initializer. PyTorch's exporter so writes equal weights of layers. */
+export const aliasesOf = ({ nodes, initializers }: Graph): Map<string, string> => {
+  const aliases = new Map<string, string>()
+  for (const { opType, domain, inputs, outputs } of nodes) {
+    const from = aliases.get(inputs[0] ?? '') ?? inputs[0] ?? ''
+    if (opType === 'Identity' && domain === '' && initializers.has(from)) aliases.set(outputs[0] ?? '', from)
+  }
+  return aliases
 }
 
 const isVector = ({ dims }: Tensor) => {
