@@ -6,7 +6,7 @@ import { float32, float32Of, int64, random, type Tensor } from '../base/index.ts
 import { statedClasses, statedPreprocessing } from '../data/index.ts'
 import { writeNpz } from '../formats/file.ts'
 import { readModel, writeModel } from '../onnx/file.ts'
-import { GraphBuilder, type Model, makeGraph, makeModel } from '../onnx/index.ts'
+import { GraphBuilder, type Model, makeGraph, makeModel, makeNode } from '../onnx/index.ts'
 import { digits } from '../train/testing/samples.ts'
 import { espalier, json, temporary } from './testing/cli.ts'
 
@@ -254,6 +254,75 @@ describe('retraining takes what training does', () => {
   test('data with more classes than the network tells apart is refused', async () => {
     const args = ['prune', 'pixels.onnx', '--data', 'images:colours', '--size', '8', '--channels', 'grey', ...small]
     expect((await espalier(folder, args)).stderr).toContain('train --new-head')
+  })
+})
+
+describe('a graph that makes its own loss', () => {
+  const args = ['--data', 'images:colours', '--size', '8', '--batch', '8', '--optimizer', 'adamw', '--lr', '0.05']
+  const own = ['train', 'own.onnx', ...args, '--threads', '1', '--loss', 'output:cost']
+
+  beforeAll(() =>
+    // Cross-entropy of labels that are fed, written in the graph; and how far a picture is from its copy.
+    Promise.all([
+      writeModel(
+        at('own.onnx'),
+        pictureNet(3, (b, features) => {
+          b.graph.inputs.push({ name: 'label', type: 'int64', dims: ['N'] })
+          const pooled = b.op('Flatten', [b.op('GlobalAveragePool', [features])])
+          const scores = b.op('Gemm', [pooled, weight(b, 'fc.weight', [3, 6])], { transB: 1 })
+          b.graph.nodes.push(makeNode('SoftmaxCrossEntropyLoss', [scores, 'label'], ['cost']))
+          return scores
+        }),
+      ),
+      writeModel(
+        at('copy.onnx'),
+        pictureNet(3, (b, features) => {
+          const again = b.op('Conv', [features, weight(b, 'back.weight', [3, 6, 1, 1])])
+          const off = b.op('Sub', [again, 'image'])
+          b.graph.nodes.push(makeNode('ReduceMean', [b.op('Mul', [off, off])], ['cost'], { keepdims: 0 }))
+          return again
+        }),
+      ),
+    ]),
+  )
+
+  test('is fed the labels; the loss and the scores are told, and compare goes on with both', async () => {
+    const { code, stdout, stderr } = await espalier(folder, [...own, '--epochs', '12', '--out', 'own', '--recalibrate'])
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/step 36 \| train loss: [\d.]+ \| test accuracy: 100.00 %/)
+    const { stages } = await json<{ stages: Run[] }>(folder, [
+      ...['compare', 'own/model.onnx', 'own/model.onnx', '--data', 'images:colours'],
+    ])
+    expect(stages[0]!.accuracy).toBe(1)
+    expect(stages[0]!.loss).toBeLessThan(0.5)
+    const smaller = ['prune', 'own/model.onnx', '--data', 'images:colours', '--ratio', '0.34', '--retrain', '1']
+    expect(await espalier(folder, [...smaller, '--out', 'own-small.onnx'])).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test('that needs no labels has its loss told, and no accuracy', async () => {
+    const { stdout } = await espalier(folder, ['train', 'copy.onnx', ...own.slice(2), '--epochs', '4', '--out', 'copy'])
+    expect(stdout).not.toContain('accuracy')
+    expect(Number(/step 12 .* test loss: ([\d.]+)/.exec(stdout)?.[1])).toBeLessThan(0.05)
+    expect((await json<Run>(folder, ['train', 'copy.onnx', ...own.slice(2), '--out', 'copy'])).accuracy).toBeNull()
+    const compared = await espalier(folder, [
+      'compare',
+      'copy/model.onnx',
+      'copy/model.onnx',
+      '--data',
+      'images:colours',
+    ])
+    expect(compared).toMatchObject({ code: 0, stderr: '' })
+    expect(compared.stdout).not.toContain('accuracy')
+  })
+
+  test.each<[string, readonly string[], readonly string[]]>([
+    ['no loss named', [...own.slice(0, -2)], ['2 inputs', 'label (int64)', '--loss output:NAME']],
+    ['a value of many numbers', [...own.slice(0, -1), 'output:Gemm_out'], ['single number']],
+    ['an option of another loss', [...own, '--label-smoothing', '0.1'], ['takes no label smoothing']],
+  ])('%s', async (_, asked, texts) => {
+    const { code, stderr } = await espalier(folder, [...asked, '--out', 'refused'])
+    expect(code).not.toBe(0)
+    for (const text of texts) expect(stderr).toContain(text)
   })
 })
 

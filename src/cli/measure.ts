@@ -4,7 +4,7 @@ import { encodeModel, type Model } from '../onnx/index.ts'
 import { costOf } from '../prune/index.ts'
 import { measureLatency } from '../runtime/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
-import { type Evaluation, evaluate, inputOf } from '../train/index.ts'
+import { type Evaluation, evaluate, samplesAndLabels } from '../train/index.ts'
 import { byteText, grouped, percent, table } from './console.ts'
 
 /** One network's figures, as `compare` and the demo print and save them. */
@@ -35,11 +35,11 @@ export const measureStage = async (
   const evaluation = await evaluate(model, data, { runtime: nodeRuntime })
   const cost = await costOf(model, { runtime: nodeRuntime })
   const session = await nodeRuntime.open(model)
-  const { inputs } = batchOf(
+  const batch = batchOf(
     data,
     Array.from({ length: Math.min(latencyBatch, data.size) }, (_, i) => i),
   )
-  const { median, p10, p90 } = await measureLatency(session, { [inputOf(model)]: inputs }, { warmup: 20, runs: 101 })
+  const { median, p10, p90 } = await measureLatency(session, samplesAndLabels(model)(batch), { warmup: 20, runs: 101 })
   await session.close()
   return {
     name,
@@ -63,8 +63,11 @@ export const stageTable = (stages: readonly Stage[]): string => {
   const [first] = stages
   const share = (value: number, whole: number) => `${((100 * value) / whole).toFixed(1)} %`
   const rows: Rows = [
-    ...(first?.meanError === undefined
+    ...(first && Number.isFinite(first.accuracy)
       ? ([['accuracy', ({ accuracy }) => percent(accuracy)]] satisfies Rows)
+      : []),
+    ...(first?.meanError === undefined
+      ? []
       : ([
           ['mean error', ({ meanError = Number.NaN }) => meanError.toPrecision(4)],
           ['variance explained', ({ explained = Number.NaN }) => percent(explained)],

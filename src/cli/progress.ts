@@ -27,19 +27,21 @@ export const showTraining = (console: Console, label = 'training') => {
   }
 }
 
-/** How an evaluation went: 'accuracy: 97.3 %', or of numbers 'loss: 0.12 | mean error: 0.3 | explained: 91 %'. */
+/** How an evaluation went: 'accuracy: 97.3 %', 'loss: 0.12' of a network that makes its own loss, or of numbers 'loss: 0.12 | mean error: 0.3 | explained: 91 %'. */
 export const answersText = (
   { accuracy, loss, meanIoU, meanError, explained = Number.NaN }: Omit<Evaluation, 'predictions'>,
   [colon, between] = [':', ' | '],
 ): string => {
   const found: (readonly [string, string])[] =
-    meanError === undefined
-      ? [['accuracy', percent(accuracy)], ...(meanIoU === undefined ? [] : [['mean IoU', percent(meanIoU)] as const])]
-      : [
+    meanError !== undefined
+      ? [
           ['loss', loss.toPrecision(4)],
           ['mean error', meanError.toPrecision(4)],
           ['explained', percent(explained)],
         ]
+      : Number.isFinite(accuracy)
+        ? [['accuracy', percent(accuracy)], ...(meanIoU === undefined ? [] : [['mean IoU', percent(meanIoU)] as const])]
+        : [['loss', loss.toPrecision(4)]]
   return found.map(([name, value]) => `${name}${colon} ${value}`).join(between)
 }
 

@@ -3,12 +3,14 @@ import { batchOf, type Dataset, labelsAt, planBatches, statedSampling } from '..
 import { copyModel, type Model } from '../onnx/index.ts'
 import type { Runtime, Session } from '../runtime/index.ts'
 import { evaluateNumbers, readsScores } from './evaluate-numbers.ts'
+import { evaluateOwn } from './evaluate-own.ts'
 import { scoresOf, withOutput } from './head.ts'
+import { inputOf } from './inputs.ts'
 
 /** How a classifier did on labelled samples, or on their pixels where each has a class. */
 export type Evaluation = {
   readonly samples: number
-  /** Share of samples (pixels) whose largest score is their class, 0 to 1; NaN where they have numbers to meet. */
+  /** Share of samples (pixels) whose largest score is their class, 0 to 1; NaN where they have numbers to meet, or the network's own loss is all there is to tell. */
   readonly accuracy: number
   /** Mean softmax cross-entropy; of a single score, the logistic one. Of numbers, the loss itself (`numberLosses`). */
   readonly loss: number
@@ -29,7 +31,10 @@ export type EvaluateOptions = {
   readonly samples?: number
   /** The value holding one score per class; what stands before the model's last Softmax, or its first output. */
   readonly output?: string
-  /** Where samples have numbers to meet: the loss they are judged by; the one that the model's file states, else mse. */
+  /**
+   * What samples that have numbers to meet are judged by, or `output:NAME` for a network that makes its own loss; the one
+   * that the model's file states, else mse.
+   */
   readonly loss?: string
   readonly threads?: number
 }
@@ -45,21 +50,19 @@ export const withWeights = (model: Model, weights: ReadonlyMap<string, Float32Ar
   return copy
 }
 
-/** The graph's one input that is not an initializer. @throws EspalierError when there are more. */
-export const inputOf = ({ graph }: Model): string => {
-  const [input, ...more] = graph.inputs.filter(({ name }) => !graph.initializers.has(name))
-  if (!input || more.length > 0)
-    throw new EspalierError(`the model has ${more.length + (input ? 1 : 0)} inputs, and samples have one`)
-  return input.name
-}
-
-/** Runs a classifier over labelled samples. */
+/** Runs a network over samples: by its scores where they have classes, by its answers to numbers, or by its own loss. */
 export const evaluate = async (model: Model, data: Dataset, options: EvaluateOptions): Promise<Evaluation> => {
   const loss = options.loss ?? statedSampling(model).loss ?? 'mse'
+  const own = ownValue(loss)
+  const settings = options.threads === undefined ? {} : { threads: options.threads }
+  if (own !== undefined) {
+    const session = await options.runtime.open(withOutput(model, own), settings)
+    return evaluateOwn(session, model, data, { ...options, value: own }).finally(() => session.close())
+  }
   const scored = !data.targets || readsScores(loss)
   const output = options.output ?? (scored ? scoresOf(model) : model.graph.outputs[0]?.name)
   const told = output === undefined ? model : withOutput(model, output)
-  const session = await options.runtime.open(told, options.threads === undefined ? {} : { threads: options.threads })
+  const session = await options.runtime.open(told, settings)
   try {
     const all = { input: inputOf(model), ...options, loss, ...(output && { output }) }
     return await (data.targets ? evaluateNumbers(session, data, all) : evaluateSession(session, data, all))
@@ -67,6 +70,9 @@ export const evaluate = async (model: Model, data: Dataset, options: EvaluateOpt
     await session.close()
   }
 }
+
+/** The value that a loss named `output:NAME` is. */
+const ownValue = (loss: string) => (loss.startsWith('output:') ? loss.slice('output:'.length) : undefined)
 
 export const evaluateSession = async (
   session: Session,

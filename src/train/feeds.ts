@@ -4,7 +4,7 @@ import { type Batch, batches, type Dataset } from '../data/index.ts'
 import type { Model } from '../onnx/index.ts'
 import type { Values } from '../runtime/index.ts'
 import type { Engine } from './engine.ts'
-import { inputOf } from './evaluate.ts'
+import { inputOf, samplesAndLabels } from './inputs.ts'
 
 /** How many updates an epoch makes. @throws UsageError for a batch that makes no sense */
 export const updatesPerEpoch = (data: Dataset, batch: number, accumulate = 1): number =>
@@ -12,16 +12,9 @@ export const updatesPerEpoch = (data: Dataset, batch: number, accumulate = 1): n
 
 /** What a batch feeds: the samples to the model's one input, and the labels to a second where the model makes the loss itself. */
 export const feedsOf = (model: Model, loss: Loss): ((batch: Batch) => Values) => {
-  if (loss.value === undefined) {
-    const input = inputOf(model)
-    return ({ inputs }) => ({ [input]: inputs })
-  }
-  const [first, second, ...more] = model.graph.inputs.filter(({ name }) => !model.graph.initializers.has(name))
-  if (!first || more.length > 0 || (second && second.type !== 'int64'))
-    throw new UsageError('a model that makes its own loss takes samples and, as int64, their labels', {
-      remedy: `its inputs are ${model.graph.inputs.map(({ name, type }) => `${name} (${type})`).join(', ')}`,
-    })
-  return ({ inputs, labels }) => ({ [first.name]: inputs, ...(second && { [second.name]: labels }) })
+  if (loss.value !== undefined) return samplesAndLabels(model)
+  const input = inputOf(model)
+  return ({ inputs }) => ({ [input]: inputs })
 }
 
 /** What a loss reads of a batch unless said otherwise: the numbers to meet where there are such, else the labels. */

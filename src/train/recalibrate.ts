@@ -3,7 +3,7 @@ import { float32, float32Of, random, UnsupportedError } from '../base/index.ts'
 import { batches, type Dataset } from '../data/index.ts'
 import { copyModel, type Model, upgradeOpset } from '../onnx/index.ts'
 import type { Runtime } from '../runtime/index.ts'
-import { inputOf } from './evaluate.ts'
+import { samplesAndLabels } from './inputs.ts'
 
 export type RecalibrateOptions = {
   readonly runtime: Runtime
@@ -36,7 +36,7 @@ export const recalibrate = async (model: Model, options: RecalibrateOptions): Pr
     [mean, variance].map(({ value }) => ({ name: value, type: 'float32' as const })),
   )
 
-  const input = inputOf(model)
+  const feeds = samplesAndLabels(model)
   const sums = new Map(
     statistics.map((s) => [s, emptySums(float32Of(graph.initializers.get(s.mean.initializer)!).length)]),
   )
@@ -44,11 +44,11 @@ export const recalibrate = async (model: Model, options: RecalibrateOptions): Pr
   try {
     const feed = batches(data, { batch, shuffle: random(seed) })
     for (let seen = 0; seen < Math.min(samples, data.size); ) {
-      const { inputs, indices } = feed.next()
-      const found = await session.run({ [input]: inputs })
+      const made = feed.next()
+      const found = await session.run(feeds(made))
       for (const [{ mean, variance }, sum] of sums)
-        addBatch(sum, float32Of(found[mean.value]!), float32Of(found[variance.value]!), indices.length)
-      seen += indices.length
+        addBatch(sum, float32Of(found[mean.value]!), float32Of(found[variance.value]!), made.indices.length)
+      seen += made.indices.length
     }
   } finally {
     await session.close()

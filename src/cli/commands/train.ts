@@ -6,11 +6,11 @@ import { EspalierError, UsageError } from '../../base/index.ts'
 import { preprocessingText, withPreprocessing } from '../../data/index.ts'
 import { writeModel } from '../../onnx/file.ts'
 import {
-  inputOf,
   loadCheckpoint,
   openJournal,
   train as run,
   type Settings,
+  samplesInputOf,
   saveCheckpoint,
   type TrainEvent,
   type TrainResult,
@@ -208,7 +208,7 @@ export const train: Command = command({
         loss: result.loss,
         accuracy: result.accuracy ?? null,
         ...numbersOf(result.evaluation),
-        input: inputOf(model),
+        input: samplesInputOf(model),
         classes: data.classes,
         preprocessing,
         trained: parameters.flatMap(({ name, reason }) => (reason === undefined ? [name] : [])),

@@ -5,7 +5,7 @@ import { type Parameter, parametersOf, type Recipe, unitsOf } from '../../optim/
 import { eachRun, sumUnits } from '../../optim/links/units.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { openEngine } from '../engine.ts'
-import { inputOf } from '../evaluate.ts'
+import { inputOf } from '../inputs.ts'
 
 export type DescentOptions = {
   readonly runtime: Runtime
