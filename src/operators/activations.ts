@@ -84,8 +84,8 @@ const identity: GradientRule = (g) => [gradOf(g)]
 
 /** Activation functions, and what leaves values as they are. */
 export const activations = {
-  // y = max(x, 0), and 0 has slope 0: y ≥ 0, so y ≠ 0 says that x > 0.
-  Relu: unary(({ y, dy, mul, nonzero }) => mul(dy, nonzero(y))),
+  // y = max(x, 0), and 0 has slope 0: y > 0 says that x > 0.
+  Relu: unary(({ y, dy, mul, positive }) => mul(dy, positive(y))),
   // y = x > 0 ? x : αx
   LeakyRelu: unary(({ x, dy, mul, where, greater, attribute }) =>
     where(greater(x, 0), dy, mul(dy, attribute('alpha', 0.01))),

@@ -1,4 +1,5 @@
 import { floatOf, intOf } from '../onnx/index.ts'
+import { calculator } from './calculator.ts'
 import {
   at,
   expand,
@@ -31,8 +32,10 @@ const sizeOver = (dims: readonly number[], axes: readonly number[]) =>
 /**
  * x̂ = (x − μ)/σ, y = γx̂ + β with μ, σ² = mean and variance over batch and positions, m of them, σ² + ε under the root
  * (Ioffe and Szegedy 2015, §3):
- *   ∂L/∂β = Σ dy,   ∂L/∂γ = Σ dy·x̂,   ∂L/∂x = γ/σ · (dy − (∂L/∂β)/m − x̂ · (∂L/∂γ)/m),
- * with S = Σ dy·(x − μ) in place of σ·∂L/∂γ, so that x is centred but not divided.
+ *   ∂L/∂β = Σ dy,   ∂L/∂γ = Σ dy·x̂ = S/σ,   ∂L/∂x = γ/σ · (dy − (∂L/∂β)/m − x̂ · (∂L/∂γ)/m),
+ * with S = Σ dy·(x − μ) = Σ dy·x − μ Σ dy. As one line through each channel, which goes over x twice and never centres it,
+ *   ∂L/∂x = γ/σ · (dy − kx + d),   k = S/σ²m,   d = kμ − (∂L/∂β)/m:
+ * what cancels is what x, rounded, has already lost of x − μ.
  */
 const batchGradient = (g: GradientContext): readonly (string | undefined)[] => {
   const dy = gradOf(g)
@@ -40,24 +43,20 @@ const batchGradient = (g: GradientContext): readonly (string | undefined)[] => {
   const [x, scale, , , variance] = range(0, 5).map((i) => inputOf(g.node, i))
   const dims = g.dims(x!)
   const axes = positions(dims)
+  const each = (vector: string) => channelwise(g, vector, dims)
+  const { add, sub, mul, div, sqrt } = calculator(g, x!)
   const m = sizeOver(dims, axes)
   const [mean, batchVariance] = batchStatistics(g)
-  const centred = g.b.op('Sub', [x!, channelwise(g, mean, dims)])
-  const power = g.b.op('Add', [batchVariance, scalarLike(g, variance!, floatOf(g.node, 'epsilon', 1e-5))])
-  const sigma = g.b.op('Sqrt', [power])
+  const power = add(batchVariance, scalarLike(g, variance!, floatOf(g.node, 'epsilon', 1e-5)))
+  const sigma = sqrt(power)
   const dBias = sum(g, dy, axes)
-  const along = sum(g, g.b.op('Mul', [dy, centred]), axes)
+  const along = sub(sum(g, mul(dy, x!), axes), mul(mean, dBias))
   const dx = () => {
-    const rate = channelwise(g, g.b.op('Div', [scale!, sigma]), dims)
-    const shared = channelwise(g, scaled(g, x!, dBias, 1 / m), dims)
-    const slope = channelwise(g, scaled(g, x!, g.b.op('Div', [along, power]), 1 / m), dims)
-    return g.b.op('Mul', [g.b.op('Sub', [g.b.op('Sub', [dy, shared]), g.b.op('Mul', [centred, slope])]), rate])
+    const slope = div(along, mul(power, m))
+    const level = sub(mul(slope, mean), mul(dBias, 1 / m))
+    return mul(add(sub(dy, mul(x!, each(slope))), each(level)), each(div(scale!, sigma)))
   }
-  return [
-    g.wants(0) ? dx() : undefined,
-    g.wants(1) ? g.b.op('Div', [along, sigma]) : undefined,
-    g.wants(2) ? dBias : undefined,
-  ]
+  return [g.wants(0) ? dx() : undefined, g.wants(1) ? div(along, sigma) : undefined, g.wants(2) ? dBias : undefined]
 }
 
 /** The batch's mean and variance: with momentum 0 the operator's own outputs, else those of another that has it. */

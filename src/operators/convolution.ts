@@ -1,5 +1,5 @@
 import { sizeOf } from '../base/index.ts'
-import { range, reshape, slice, transpose } from './helpers.ts'
+import { inputOf, range, reshape, tensorLike, transpose } from './helpers.ts'
 import type { GradientContext } from './types.ts'
 import { leftoverOf, spanOf, type Windows } from './windows.ts'
 
@@ -42,16 +42,25 @@ export const inputByTransposition = (g: GradientContext, c: Convolution, dy: str
  */
 export const inputByFlippedKernel = (g: GradientContext, c: Convolution, dy: string, w: string): string => {
   const { kernel, dilations } = c.windows
-  const axes = range(2, c.x.length)
-  const back = kernel.map(() => -1)
-  const flipped =
-    sizeOf(kernel) === 1 ? w : slice(g, w, { axes, starts: back, ends: kernel.map(() => -(2 ** 31)), steps: back })
-  return g.b.op('Conv', [dy, exchanged(g, c, flipped)], {
+  return g.b.op('Conv', [dy, exchanged(g, c, flipped(g, c, w))], {
     kernel_shape: kernel,
     dilations,
     group: c.groups,
     pads: flippedPads(c),
   })
+}
+
+/**
+ * Kernels read backwards along every axis: a product with the matrix that reverses a row of taps, since ONNX Runtime's
+ * Slice copies backwards one number at a time and takes three times as long.
+ */
+const flipped = (g: GradientContext, { windows: { kernel }, x, y, groups }: Convolution, w: string): string => {
+  const taps = sizeOf(kernel)
+  if (taps === 1) return w
+  const reversal = Array.from({ length: taps ** 2 }, (_, i) => (Math.floor(i / taps) + (i % taps) === taps - 1 ? 1 : 0))
+  const matrix = g.b.constant(tensorLike(g.type(inputOf(g.node, 0)), [taps, taps], reversal))
+  const backwards = g.b.op('MatMul', [reshape(g, w, [-1, taps]), matrix])
+  return reshape(g, backwards, [y[1]!, x[1]! / groups, ...kernel])
 }
 
 /** span − 1 − pad. */

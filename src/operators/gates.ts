@@ -37,7 +37,7 @@ const at = (g: GradientContext) => calculator(g, inputOf(g.node, 0))
 const activations: { readonly [name: string]: Activation } = {
   sigmoid: { takes: [0, 0], apply: plain('Sigmoid'), slope: (t, a) => t.mul(a, t.sub(1, a)) },
   tanh: { takes: [0, 0], apply: plain('Tanh'), slope: (t, a) => t.sub(1, t.square(a)) },
-  relu: { takes: [0, 0], apply: plain('Relu'), slope: (t, a) => t.nonzero(a) },
+  relu: { takes: [0, 0], apply: plain('Relu'), slope: (t, a) => t.positive(a) },
   softsign: { takes: [0, 0], apply: plain('Softsign'), slope: (t, a) => t.square(t.sub(1, t.abs(a))) },
   softplus: { takes: [0, 0], apply: plain('Softplus'), slope: (t, a) => t.sub(1, t.exp(t.neg(a))) },
   affine: {
