@@ -54,6 +54,10 @@ sizes rewritten, one that *freezes* keeps all it touches, with a reason. Those t
 (a softmax's own, a pool's positions). *On request*: features a normalization takes statistics over go only with
 \`--approximate\`. The axes of an operator without a row are frozen.
 
+A weight that several layers read stays tied, and they lose the same slices of it: an embedding that is the output layer too. A
+vector that several read is only stored once, as PyTorch's exporter stores the equal biases of fresh layers, some passed on
+through Identities. Each reader loses slices of its own; the file gets a copy (\`copies\` in the plan) where they differ.
+
 Made by \`npm run build && node scripts/operators-doc.mjs\`. Every gradient is held against finite differences
 (\`src/operators/cases\`), and so are those of ONNX's own test models (\`src/autodiff/testdata.test.ts\`).
 

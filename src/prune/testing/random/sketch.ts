@@ -42,11 +42,14 @@ export class Sketch {
     return this.below(3) > 0 ? found.at(-1)! : this.pick(found)
   }
 
-  /** A random initializer. Now and then one there is already, which so plays two roles. */
+  /** A random initializer. Now and then one there is already, by its name or through an Identity, which so plays two roles. */
   weight(dims: readonly number[], kind: 'any' | 'positive' = 'any'): string {
     const key = `${kind} ${dims}`
     const made = this.#weights.get(key) ?? []
-    if (made.length > 0 && this.below(5) === 0) return this.pick(made)
+    if (made.length > 0 && this.below(5) === 0) {
+      const again = this.pick(made)
+      return this.below(2) ? again : this.b.op('Identity', [again])
+    }
     const turned = this.#weights.get(`${kind} ${dims.toReversed()}`)
     if (dims.length === 2 && turned && this.below(5) === 0)
       return this.b.op('Transpose', [this.pick(turned)], { perm: [1, 0] })
