@@ -57,6 +57,9 @@ const colours = { blue: [30, 40, 220], green: [30, 200, 40], red: [220, 30, 30] 
 beforeAll(async () => {
   folder = await temporary()
   await writeModel(at('net.onnx'), classifier())
+  const fixed = classifier()
+  fixed.graph.inputs[0]!.dims = ['N', 3, 8, 8]
+  await writeModel(at('fixed.onnx'), fixed)
   await writeModel(
     at('pixels.onnx'),
     pictureNet(1, (b, x) => b.op('Conv', [x, weight(b, 'head.weight', [2, 6, 1, 1])])),
@@ -327,7 +330,7 @@ describe('a graph that makes its own loss', () => {
 })
 
 describe('what cannot be done is said before anything runs', () => {
-  test.each<[string, readonly string[], readonly string[]]>([
+  test.each<[string, readonly string[], readonly string[], string?]>([
     ['another number of classes', base, ['3 classes', 'tells 5 apart', '--new-head']],
     ['fewer classes than the data has', [...fine, '--classes', '2'], ['3 folders of classes', 'more than 2']],
     ['weights for other classes', [...fine, '--class-weights', '1,2'], ['2 class weights for 3 classes']],
@@ -346,11 +349,28 @@ describe('what cannot be done is said before anything runs', () => {
       ['12 × 8 where others are 8 × 8', '--size'],
     ],
     ['a size that is none', [...fine, '--size', 'big'], ['--size big', 'vary']],
+    ['a size that the model does not take', [...fine, '--size', '24'], ['--size 24', '8 × 8 alone'], 'fixed.onnx'],
+    ['sizes that vary where none can', [...fine, '--size', 'vary'], ['--size vary', '8 × 8 alone'], 'fixed.onnx'],
+    ['a teacher of other classes', [...fine, '--teacher', 'net.onnx'], ['teacher gives 5 scores and the model 3']],
+    ['a teacher of other pictures', [...fine, '--teacher', 'pixels.onnx'], ['teacher cannot take the samples', '1, H']],
+    [
+      'a teacher of samples prepared otherwise',
+      [...fine, '--teacher', 'run/model.onnx'],
+      ['prepared otherwise', '--range 0..1 --mean 0.5 --std 0.25 --layout nchw'],
+    ],
+    ['a share without a teacher', [...fine, '--teacher-share', '0.5'], ['--teacher-share goes with --teacher']],
+    [
+      'a share where the teacher has all',
+      [...fine, '--teacher', 'frozen/model.onnx', '--loss', 'kl', '--teacher-share', '0.5'],
+      ['from the teacher alone'],
+    ],
+    ['a temperature without a teacher', [...fine, '--temperature', '2'], ['--temperature goes with --teacher']],
+    ['a value that looks like a flag', [...fine, '--ignore-index', '-1'], ['--ignore-index=-1']],
     ['a mean that is none', [...fine, '--mean', 'a,b'], ['--mean a,b']],
     ['a mean for other channels', [...fine, '--mean', '1,2'], ['mean has 2 numbers for 3 channels']],
-  ])('%s', async (_, args, texts) => {
-    const { code, stderr } = await espalier(folder, ['train', 'net.onnx', ...args, '--out', 'refused'])
-    expect(code, stderr).not.toBe(0)
+  ])('%s', async (_, args, texts, model = 'net.onnx') => {
+    const { code, stdout, stderr } = await espalier(folder, ['train', model, ...args, '--out', 'refused'])
+    expect([code === 0, stdout.includes('Epoch')], stderr).toEqual([false, false])
     for (const text of texts) expect(stderr).toContain(text)
     expect(stderr.trim().split('\n')).toHaveLength(1)
   })

@@ -4,9 +4,9 @@ import { EspalierError, float32, float32Of, messageOf, numbersOf, sizeOf, UsageE
 import type { Batch, Dataset } from '../data/index.ts'
 import type { AnswerKind } from '../data/node.ts'
 import type { Model } from '../onnx/index.ts'
-import { nodeRuntime } from '../runtime/node.ts'
-import { headOf, inputOf, scoresOf, type TrainOptions, withOutput } from '../train/node.ts'
+import { headOf, type TrainOptions } from '../train/node.ts'
 import type { Options, Parsed } from './options.ts'
+import { teaching } from './teachers.ts'
 
 /** Flags that say what is minimised. */
 export const lossOptions = {
@@ -75,7 +75,7 @@ export const objectiveFrom = async (
   const name = lossNameFrom(values, data)
   const shares = name === 'kl' && teacher === undefined
   const loss = lossNamed(name, shares ? { temperature: 1, ...options } : options)
-  const guide = teacher && teaching(teacher, threads, name !== 'kl')
+  const guide = teacher && (await teaching(teacher, { data, outputs, threads }, name !== 'kl'))
   const oneHot = !data.targets && ['bce', 'mse', 'huber'].includes(name)
   const targetsOf =
     guide?.targetsOf ?? (shares ? logsOfShares(data) : oneHot ? oneHotTargets(data, outputs) : undefined)
@@ -92,7 +92,19 @@ export const outputsOf = (model: Model): number | undefined => {
 const given = <K extends keyof LossOptions>(key: K, value: number | undefined) =>
   value === undefined ? {} : { [key]: value }
 
-const lossNameFrom = ({ loss, teacher }: LossValues, data: Dataset): string => {
+/** @throws UsageError for flags of a teacher where there is none, or that its loss does not read */
+const checkTeacherFlags = ({ loss, teacher, temperature, 'teacher-share': share }: LossValues) => {
+  const alone =
+    teacher === undefined &&
+    (share !== undefined ? '--teacher-share' : temperature !== undefined && loss !== 'kl' && '--temperature')
+  if (alone) throw new UsageError(`${alone} goes with --teacher`, { remedy: 'name the ONNX file to learn from' })
+  if (share !== undefined && loss === 'kl')
+    throw new UsageError('--loss kl learns from the teacher alone', { remedy: 'leave --teacher-share away, or --loss' })
+}
+
+const lossNameFrom = (values: LossValues, data: Dataset): string => {
+  const { loss, teacher } = values
+  checkTeacherFlags(values)
   if (!lossNames.includes(loss) && !loss.startsWith('output:'))
     throw new UsageError(`--loss ${loss} is not known`, { remedy: `use one of ${lossNames.join(', ')} or output:NAME` })
   const taught = loss === 'kl' || loss === 'distillation'
@@ -189,20 +201,5 @@ const logsOfShares = (data: Dataset) => {
         float32Of(target!).map((share) => Math.log(Math.max(share, 1e-30))),
       ),
     }
-  }
-}
-
-/** Runs a teacher on every batch: its scores become a target of the loss. */
-export const teaching = (teacher: Model, threads: number, withLabels = true) => {
-  const input = inputOf(teacher)
-  const output = scoresOf(teacher) ?? ''
-  const opened = nodeRuntime.open(withOutput(teacher, output), { threads })
-  return {
-    targetsOf: async ({ inputs, labels }: Batch) => {
-      const session = await opened
-      const answers = await session.run({ [input]: inputs }, [output])
-      return { ...(withLabels && { labels }), teacher: answers[output]! }
-    },
-    close: async () => (await opened).close(),
   }
 }

@@ -66,6 +66,11 @@ const tryParse = (args: readonly string[], options: NonNullable<Parameters<typeo
   try {
     return parseArgs({ args: [...args], options: options ?? {}, allowPositionals: true, strict: true })
   } catch (error) {
+    const [, flag] = /'(?:-\w, )?--([\w-]+)[^']*' argument is ambiguous/.exec(messageOf(error)) ?? []
+    if (flag !== undefined)
+      throw new UsageError(`what follows --${flag} begins with a dash`, {
+        remedy: `write --${flag}=VALUE, as in --${flag}=-1`,
+      })
     // Node says what is wrong first and guesses at the reason in further sentences.
     throw new UsageError(messageOf(error).split(/\.\s/)[0]!.replace(/\.$/, ''), {
       remedy: 'see --help for the flags there are',

@@ -84,6 +84,7 @@ export const samplesFor = async (model: Model, spec: string, request: SampleRequ
   const asked = sizeFrom(values.size)
   const own =
     input.height !== undefined && input.width !== undefined ? ([input.height, input.width] as const) : undefined
+  checkSize(values.size, asked, own)
   const channels = values.channels === undefined ? undefined : values.channels === 'grey' ? 1 : 3
   checkChannels(channels, input.channels)
   const pictures = {
@@ -135,6 +136,18 @@ const inputShape = ({ graph }: Model, wanted: string | undefined): InputShape =>
   if (dims.length !== 4) return { layout }
   const [channels, height, width] = last ? [c, a, b] : [a, b, c]
   return { layout, ...known('channels', channels), ...known('height', height), ...known('width', width) }
+}
+
+/** A side that the model's file fixes cannot be another. */
+const checkSize = (
+  flag: string | undefined,
+  asked: { size?: readonly [number, number]; multiple?: number } | undefined,
+  own: readonly [number, number] | undefined,
+) => {
+  if (!asked || !own || asked.size?.every((side, axis) => side === own[axis])) return
+  throw new UsageError(`--size ${flag}: the model takes pictures of ${own.join(' × ')} alone`, {
+    remedy: `leave --size away, or export the model with free sides (PyTorch's dynamic_axes)`,
+  })
 }
 
 const checkChannels = (asked: number | undefined, takes: number | undefined) => {
