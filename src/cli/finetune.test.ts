@@ -135,6 +135,31 @@ describe('fine-tuning on a folder of pictures', () => {
     expect(again.preprocessing).toEqual(run.preprocessing)
   })
 
+  test('a file exported for one sample at a time trains on batches, and a teacher so exported teaches', async () => {
+    const single = classifier()
+    single.graph.inputs[0]!.dims = [1, 3, 'H', 'W']
+    single.graph.outputs[0]!.dims = [1, 5]
+    await writeModel(at('single.onnx'), single)
+    const said = await espalier(folder, ['train', 'single.onnx', ...fine, '--epochs', '12', '--out', 'single'])
+    expect(said.stdout).toContain('exported for batches of 1: the trained file takes any')
+    expect(said.stdout).toMatch(/step 36 .* test accuracy: 100.00 %/)
+    expect((await readModel(at('single/model.onnx'))).graph.inputs[0]!.dims).toEqual(['N', 3, 'H', 'W'])
+    // What was trained with a free batch, fixed again.
+    const trained = await readModel(at('single/model.onnx'))
+    trained.graph.inputs[0]!.dims = [1, 3, 'H', 'W']
+    trained.graph.outputs[0]!.dims = [1, 3]
+    await writeModel(at('fixed-again.onnx'), trained)
+    for (const args of [
+      ['compare', 'fixed-again.onnx', 'single/model.onnx', '--data', 'images:colours'],
+      ['train', 'net.onnx', ...fine, '--teacher', 'fixed-again.onnx', '--out', 'taught'],
+      ...[
+        ['prune', 'fixed-again.onnx', '--data', 'images:colours', '--ratio', '0.34', '--retrain', '1', '--verify'],
+      ].map((prune) => [...prune, '--out', 'fixed-small.onnx', '--plan', 'fixed-small.json']),
+      ['verify', 'fixed-again.onnx', 'fixed-small.onnx', '--plan', 'fixed-small.json'],
+    ])
+      expect((await espalier(folder, args)).stderr, args[0]).toBe('')
+  })
+
   test('layers stay as asked, and the reason is told', async () => {
     const run = await json<Run>(folder, ['train', 'net.onnx', ...fine, '--freeze', 'conv', '--out', 'frozen'])
     expect(run.trained).toEqual(['fc.weight', 'fc.bias'])

@@ -2,7 +2,7 @@ import { messageOf, UsageError } from '../base/index.ts'
 import { type Batch, batchOf, type Dataset, statedPreprocessing } from '../data/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
-import { inputOf, scoresOf, withOutput } from '../train/node.ts'
+import { freeBatch, inputOf, scoresOf, withOutput } from '../train/node.ts'
 
 /** Who is taught: its samples, and how many scores it gives. */
 export type Pupil = { readonly data: Dataset; readonly outputs: number; readonly threads: number }
@@ -12,8 +12,9 @@ export type Pupil = { readonly data: Dataset; readonly outputs: number; readonly
  * does not fit is known before anything is trained.
  * @throws UsageError when it cannot take the samples, expects them prepared otherwise, or tells other classes apart
  */
-export const teaching = async (teacher: Model, { data, outputs, threads }: Pupil, withLabels = true) => {
-  checkPreparation(teacher, data)
+export const teaching = async (given: Model, { data, outputs, threads }: Pupil, withLabels = true) => {
+  checkPreparation(given, data)
+  const teacher = await freeBatch(given, nodeRuntime)
   const input = inputOf(teacher)
   const output = scoresOf(teacher) ?? ''
   const session = await nodeRuntime.open(withOutput(teacher, output), { threads })

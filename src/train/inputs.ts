@@ -1,10 +1,8 @@
 import { EspalierError, UsageError } from '../base/index.ts'
 import type { Batch } from '../data/index.ts'
 import type { Model, ValueInfo } from '../onnx/index.ts'
+import { fedInputs } from '../prune/index.ts'
 import type { Values } from '../runtime/index.ts'
-
-/** What a graph must be fed: its inputs that are no initializers. */
-const fedInputs = ({ graph }: Model): ValueInfo[] => graph.inputs.filter(({ name }) => !graph.initializers.has(name))
 
 /** The graph's one input that is not an initializer. @throws EspalierError when there are more. */
 export const inputOf = (model: Model): string => {

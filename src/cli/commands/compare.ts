@@ -1,4 +1,6 @@
 import { UsageError } from '../../base/index.ts'
+import { nodeRuntime } from '../../runtime/node.ts'
+import { freeBatch } from '../../train/node.ts'
 import { command } from '../command.ts'
 import { lossOptions } from '../losses.ts'
 import { measureStage, type Stage, stageTable } from '../measure.ts'
@@ -25,7 +27,7 @@ export const compare = command({
     const stages: Stage[] = []
     for (const { path, model } of models) {
       const { test } = await samplesFor(model, values.data, { values, ignore: values['ignore-index'] })
-      const { evaluation: _, ...stage } = await measureStage(path, model, test)
+      const { evaluation: _, ...stage } = await measureStage(path, await freeBatch(model, nodeRuntime), test)
       stages.push(stage)
     }
     console.say(stageTable(stages))

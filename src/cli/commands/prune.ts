@@ -13,6 +13,7 @@ import {
   verifyPlan,
 } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
+import { freeBatch } from '../../train/node.ts'
 import { command } from '../command.ts'
 import type { Console } from '../console.ts'
 import { loadModelFile } from '../models.ts'
@@ -32,15 +33,18 @@ export const prune = command({
     checkFlags(given)
     checkDistinct({ MODEL: name, '--out': out, '--plan': given.plan })
     if (!given['dry-run']) for (const path of [out, given.plan]) await checkWritable(path)
-    const { model, source } = await loadModelFile(name)
+    const { model: loaded, source } = await loadModelFile(name)
     // Retraining goes on with the loss that the file was trained with, unless another is named.
-    const values = given.loss === 'cross-entropy' ? { ...given, loss: statedSampling(model).loss ?? given.loss } : given
+    const values =
+      given.loss === 'cross-entropy' ? { ...given, loss: statedSampling(loaded).loss ?? given.loss } : given
     const options = planOptionsFrom(values, source)
     const teacher = values.teacher ? (await loadModelFile(values.teacher)).model : undefined
     // What is trained in a dry run would be thrown away.
     const dry = values['dry-run']
     const { retrain = 0, soft = 0, 'stop-loss': loss, 'stop-accuracy': accuracy } = values
     const needed = !dry && (retrain > 0 || soft > 0 || loss !== undefined || accuracy !== undefined)
+    // What is trained or judged is so on batches of many samples.
+    const model = needed ? await freeBatch(loaded, nodeRuntime) : loaded
     const data = needed ? await splitsFor(model, values.data ?? '', values) : undefined
     const result = await roundsOf(model, {
       options,

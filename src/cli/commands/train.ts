@@ -5,7 +5,10 @@ import { writeFileAtomic } from '../../base/files.ts'
 import { EspalierError, UsageError } from '../../base/index.ts'
 import { preprocessingText, withPreprocessing } from '../../data/index.ts'
 import { writeModel } from '../../onnx/file.ts'
+import { nodeRuntime } from '../../runtime/node.ts'
 import {
+  fixedBatch,
+  freeBatch,
   loadCheckpoint,
   openJournal,
   train as run,
@@ -111,7 +114,7 @@ export const train: Command = command({
       throw new UsageError('--out is missing', { remedy: 'name a folder for what the run writes' })
     if (out) await checkFolder(out)
     const { model: loaded, source } = await loadModel(name, seed)
-    const given = separateMerged(loaded)
+    const given = await freeBatch(separateMerged(loaded), nodeRuntime)
     const teacher = values.teacher ? (await loadModelFile(values.teacher)).model : undefined
     const asksHead = values['new-head'] || values.classes !== undefined
     const {
@@ -168,6 +171,8 @@ export const train: Command = command({
     const gather = telemetryLines((line) => line.step > done && journal.write(line))
     const parameters = trainedParameters(model, values)
     sayTrained(parameters, name, console)
+    const exported = fixedBatch(loaded)
+    if (exported !== undefined) console.say(`exported for batches of ${exported}: the trained file takes any`)
     if (head)
       console.say(`new head ${head.layer}: ${head.from} → ${head.to} classes, ${head.drawn.join(' and ')} drawn anew`)
     console.say(
