@@ -1,7 +1,7 @@
 import { int64, numbersOf, type Tensor, UnsupportedError } from '../base/index.ts'
 import { copyModel, liftConstants, type Model } from '../onnx/index.ts'
 import { differenceOf, fedInputs, sampleInputs } from '../prune/index.ts'
-import { infer, type Runtime, type Values } from '../runtime/index.ts'
+import { constants, infer, type Runtime, type Values } from '../runtime/index.ts'
 
 /** The batch that a model's file fixes; undefined where it takes any. */
 export const fixedBatch = (model: Model): number | undefined => {
@@ -47,9 +47,12 @@ export const freeBatch = async (model: Model, runtime: Runtime): Promise<Model> 
 const freeReshapes = async (model: Model, batch: number, runtime: Runtime, feeds: Values) => {
   const { nodes, initializers } = model.graph
   const types = await infer(runtime, model, feeds)
+  const weights = [...initializers].flatMap(([name, { type }]) => (type === 'int64' ? [] : [name]))
+  const computed = await constants(runtime, model, { variables: new Set(weights) })
   for (const node of nodes) {
     const [data = '', shape = ''] = node.inputs
-    const dims = initializers.has(shape) ? numbersOf(initializers.get(shape)!) : []
+    const tensor = initializers.get(shape) ?? computed.get(shape)
+    const dims = tensor ? numbersOf(tensor) : []
     const copies = node.opType === 'Reshape' && !node.attributes.has('allowzero')
     if (!copies || dims[0] !== batch || types.get(data)?.dims[0] !== batch) continue
     node.inputs[1] = `${shape}/free`
