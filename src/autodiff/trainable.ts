@@ -29,7 +29,7 @@ export const parametersIn = (graph: Graph): ParameterState[] => {
     if (!floating.has(tensor.type)) return []
     const readers = uses.get(name) ?? []
     const reasons = readers.map(({ node, position }) => reasonOf(tensor, node, position, raw))
-    const statistic = reasons.find((reason) => reason === running)
+    const statistic = reasons.find((reason) => reason === runningStatistic)
     const reason = readers.length === 0 ? 'no node reads it' : (statistic ?? (reasons.every(Boolean) ? reasons[0] : ''))
     const [first] = readers
     return [
@@ -49,12 +49,13 @@ export const trainableInitializers = (graph: Graph): string[] =>
   parametersIn(graph).flatMap(({ name, reason }) => (reason === undefined ? [name] : []))
 
 const floating = new Set(['float32', 'float64', 'float16', 'bfloat16'])
-const running = 'a running statistic'
+/** Why the mean and variance of a BatchNormalization are not trained. */
+export const runningStatistic = 'a running statistic'
 
 /** Why a tensor in this place of this node is no weight; undefined where it is one. */
 const reasonOf = (tensor: Tensor, node: Node, position: number, raw: ReadonlySet<string>): string | undefined => {
   if (tensor.type !== 'float32') return `it is ${tensor.type}, and only float32 is trained`
-  if (node.opType === 'BatchNormalization' && position >= 3) return running
+  if (node.opType === 'BatchNormalization' && position >= 3) return runningStatistic
   if (position > 0 && settings.has(node.opType)) return `a setting of ${node.opType}`
   if (sizeOf(tensor.dims) === 1 && !learnsScalars.has(node.opType)) return 'a lone number'
   if (elementwise.has(node.opType) && node.inputs.some((name) => raw.has(name))) return 'it prepares the input'

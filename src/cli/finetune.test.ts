@@ -294,6 +294,54 @@ describe('retraining takes what training does', () => {
   })
 })
 
+describe('BatchNormalization', () => {
+  const args = ['train', 'normed.onnx', ...base, '--new-head', '--lr', '0.01', '--seed', '3']
+  const of = async (path: string) => {
+    const { initializers } = (await readModel(at(path))).graph
+    return ['bn.mean', 'bn.var', 'bn.scale'].map((name) => [...float32Of(initializers.get(name)!)])
+  }
+
+  beforeAll(() =>
+    writeModel(
+      at('normed.onnx'),
+      pictureNet(3, (b, features) => {
+        const vector = (name: string, value: number) =>
+          b.initializer(name, float32([6], new Float32Array(6).fill(value)))
+        const parameters = [vector('bn.scale', 1), vector('bn.bias', 0), vector('bn.mean', 0), vector('bn.var', 1)]
+        const normed = b.op('BatchNormalization', [features, ...parameters])
+        return b.op('Gemm', [b.op('Flatten', [b.op('GlobalAveragePool', [normed])]), weight(b, 'fc.weight', [6, 5])])
+      }),
+    ),
+  )
+
+  test('by the batches, or by the running statistics, which then stay; it is said which', async () => {
+    const [mean, variance, scale] = await of('normed.onnx')
+    const followed = await espalier(folder, [...args, '--out', 'followed'])
+    expect(followed.stdout).toContain('not trained: bn.mean bn.var (a running statistic, which follows the batches)')
+    expect(
+      (await of('followed/model.onnx')).map((values, i) =>
+        values.every((v, c) => v !== [mean, variance, scale][i]![c]),
+      ),
+    ).toEqual([true, true, true])
+    const frozen = await espalier(folder, [...args, '--bn', 'frozen', '--out', 'kept'])
+    expect(frozen.stdout).toContain('not trained: bn.mean bn.var (a running statistic, which stays)')
+    const kept = await of('kept/model.onnx')
+    expect(kept.slice(0, 2)).toEqual([mean, variance])
+    expect(kept[2]).not.toEqual(scale)
+  })
+
+  test('--recalibrate gives the statistics of all samples for the weights at the end', async () => {
+    // With nothing before it trained, the layer's input stays: its statistics are those of the samples, known from one batch.
+    const head = [...args, '--train-only', 'fc.weight', '--recalibrate', '--epochs', '1']
+    expect((await espalier(folder, [...head, '--bn', 'frozen', '--batch', '24', '--out', 'whole-batch'])).code).toBe(0)
+    expect((await espalier(folder, [...head, '--batch', '5', '--out', 'small-batches'])).code).toBe(0)
+    const [whole, parts] = [await of('whole-batch/model.onnx'), await of('small-batches/model.onnx')]
+    for (const [i, values] of whole.entries())
+      for (const [c, value] of values.entries()) expect(Math.abs(value - parts[i]![c]!)).toBeLessThan(1e-4)
+    expect(whole[0]).not.toEqual(new Array(6).fill(0))
+  })
+})
+
 describe('a graph that makes its own loss', () => {
   const args = ['--data', 'images:colours', '--size', '8', '--batch', '8', '--optimizer', 'adamw', '--lr', '0.05']
   const own = ['train', 'own.onnx', ...args, '--threads', '1', '--loss', 'output:cost']
@@ -400,6 +448,17 @@ describe('what cannot be done is said before anything runs', () => {
     ],
     ['a temperature without a teacher', [...fine, '--temperature', '2'], ['--temperature goes with --teacher']],
     ['a value that looks like a flag', [...fine, '--ignore-index', '-1'], ['--ignore-index=-1']],
+    [
+      'a pattern for what is not trained',
+      [...fine, '--freeze', 'bn.m*'],
+      ["'bn.mean' is not trained anyway (a running statistic)"],
+      'normed.onnx',
+    ],
+    [
+      'a pattern for nothing',
+      [...fine, '--train-only', 'fc2*'],
+      ["'fc2*' matches no", 'conv.weight, fc.weight, fc.bias'],
+    ],
     ['a mean that is none', [...fine, '--mean', 'a,b'], ['--mean a,b']],
     ['a mean for other channels', [...fine, '--mean', '1,2'], ['mean has 2 numbers for 3 channels']],
   ])('%s', async (_, args, texts, model = 'net.onnx') => {

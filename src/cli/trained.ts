@@ -1,4 +1,4 @@
-import { type ParameterState, parametersIn } from '../autodiff/index.ts'
+import { type ParameterState, parametersIn, runningStatistic } from '../autodiff/index.ts'
 import { groupBy, sizeOf, UsageError } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { matches } from '../prune/index.ts'
@@ -20,24 +20,29 @@ export const trainedOptions = {
 export type TrainedValues = Parsed<typeof trainedOptions>
 
 /** Every floating-point initializer with why it is not trained, the flags' wishes included. */
-export const trainedParameters = (
-  model: Model,
-  values: Pick<TrainedValues, 'freeze' | 'train-only'>,
-): ParameterState[] => {
+export const trainedParameters = (model: Model, values: TrainedValues): ParameterState[] => {
   const all = parametersIn(model.graph)
   const names = all.flatMap(({ name, reason }) => (reason === undefined ? [name] : []))
   const named = (patterns: readonly string[]) => {
-    for (const pattern of patterns)
-      if (!names.some((name) => matches(pattern, name)))
-        throw new UsageError(`'${pattern}' matches no trainable initializer`, {
-          remedy: `there are ${names.slice(0, 8).join(', ')}${names.length > 8 ? ', …' : ''}`,
-        })
+    for (const pattern of patterns) {
+      if (names.some((name) => matches(pattern, name))) continue
+      const other = all.find(({ name }) => matches(pattern, name))
+      throw new UsageError(
+        `'${pattern}' matches no trainable initializer${other ? `: '${other.name}' is not trained anyway (${other.reason})` : ''}`,
+        { remedy: `there are ${names.slice(0, 8).join(', ')}${names.length > 8 ? ', …' : ''}` },
+      )
+    }
     return new Set(names.filter((name) => patterns.some((pattern) => matches(pattern, name))))
   }
   const frozen = named(values.freeze)
   const only = values['train-only'].length > 0 ? named(values['train-only']) : undefined
   const found = all.map((parameter): ParameterState => {
     const { name, reason } = parameter
+    if (reason === runningStatistic)
+      return {
+        ...parameter,
+        reason: `${reason}, ${values.bn === 'frozen' ? 'which stays' : 'which follows the batches'}`,
+      }
     if (reason !== undefined) return parameter
     if (frozen.has(name)) return { ...parameter, reason: 'frozen by --freeze' }
     return only && !only.has(name) ? { ...parameter, reason: 'not among --train-only' } : parameter
@@ -48,7 +53,7 @@ export const trainedParameters = (
 }
 
 /** The initializers to train. @throws UsageError when a pattern matches nothing or nothing is left to train */
-export const trainableFrom = (model: Model, values: Pick<TrainedValues, 'freeze' | 'train-only'>): string[] =>
+export const trainableFrom = (model: Model, values: TrainedValues): string[] =>
   trainedParameters(model, values).flatMap(({ name, reason }) => (reason === undefined ? [name] : []))
 
 const shown = 12

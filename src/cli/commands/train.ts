@@ -229,7 +229,7 @@ export const train: Command = command({
       })
       console.say()
       console.say(
-        `${document.model}: ${result.state.step} steps${result.evaluation ? `, test ${answersText(result.evaluation, ['', ', '])} on ${grouped(test.size)} samples` : ''}`,
+        `${document.model}: ${grouped(result.state.step)} step${result.state.step === 1 ? '' : 's'}${result.evaluation ? `, test ${answersText(result.evaluation, ['', ', '])} on ${grouped(test.size)} samples` : ''}`,
       )
       console.say(`how it went: ${report}`)
       return document
