@@ -380,6 +380,21 @@ describe('a graph that makes its own loss', () => {
     ])
     expect(stages[0]!.accuracy).toBe(1)
     expect(stages[0]!.loss).toBeLessThan(0.5)
+    // What was never trained here is judged by the same.
+    const before = await json<{ stages: Run[] }>(folder, [
+      ...['compare', 'own.onnx', 'own/model.onnx', '--data', 'images:colours', '--size', '8'],
+    ])
+    expect(before.stages[1]!.loss).toBeLessThan(before.stages[0]!.loss)
+    const other = await espalier(folder, [
+      'compare',
+      'own/model.onnx',
+      'net.onnx',
+      '--data',
+      'images:colours',
+      '--size',
+      '8',
+    ])
+    expect(other.stderr).toContain("makes no value 'cost'")
     const smaller = ['prune', 'own/model.onnx', '--data', 'images:colours', '--ratio', '0.34', '--retrain', '1']
     expect(await espalier(folder, [...smaller, '--out', 'own-small.onnx'])).toMatchObject({ code: 0, stderr: '' })
   })

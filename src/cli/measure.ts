@@ -26,13 +26,14 @@ export type Stage = {
 
 export const latencyBatch = 32
 
-/** Everything that is compared, measured on all samples of `data`. */
+/** Everything that is compared, measured on all samples of `data`; judged by `loss`, or by the one that the file states. */
 export const measureStage = async (
   name: string,
   model: Model,
   data: Dataset,
+  loss?: string,
 ): Promise<Stage & { readonly evaluation: Evaluation }> => {
-  const evaluation = await evaluate(model, data, { runtime: nodeRuntime })
+  const evaluation = await evaluate(model, data, { runtime: nodeRuntime, ...(loss !== undefined && { loss }) })
   const cost = await costOf(model, { runtime: nodeRuntime })
   const session = await nodeRuntime.open(model)
   const batch = batchOf(

@@ -56,6 +56,10 @@ export const evaluate = async (model: Model, data: Dataset, options: EvaluateOpt
   const own = ownValue(loss)
   const settings = options.threads === undefined ? {} : { threads: options.threads }
   if (own !== undefined) {
+    if (!model.graph.nodes.some(({ outputs }) => outputs.includes(own)))
+      throw new EspalierError(`the model makes no value '${own}' to be judged by`, {
+        remedy: 'judge graphs that make their own loss beside others that make the same',
+      })
     const session = await options.runtime.open(withOutput(model, own), settings)
     return evaluateOwn(session, model, data, { ...options, value: own }).finally(() => session.close())
   }

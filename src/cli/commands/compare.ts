@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/index.ts'
+import { type Sampling, statedSampling } from '../../data/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { freeBatch } from '../../train/node.ts'
 import { command } from '../command.ts'
@@ -24,10 +25,16 @@ export const compare = command({
       })
     const models = []
     for (const path of positionals) models.push({ path, ...(await loadModelFile(path)) })
+    // A file that was never trained here is judged as those that were, on the samples that were set aside from them.
+    const stated = models.map(({ model }) => statedSampling(model))
+    const first = <K extends keyof Sampling>(key: K) => stated.find((one) => one[key] !== undefined)?.[key]
     const stages: Stage[] = []
-    for (const { path, model } of models) {
-      const { test } = await samplesFor(model, values.data, { values, ignore: values['ignore-index'] })
-      const { evaluation: _, ...stage } = await measureStage(path, await freeBatch(model, nodeRuntime), test)
+    for (const [i, { path, model }] of models.entries()) {
+      const loss = stated[i]!.loss ?? first('loss')
+      const { test } = await samplesFor(model, values.data, {
+        ...{ values, loss, seed: first('splitSeed') ?? 0, ignore: values['ignore-index'] },
+      })
+      const { evaluation: _, ...stage } = await measureStage(path, await freeBatch(model, nodeRuntime), test, loss)
       stages.push(stage)
     }
     console.say(stageTable(stages))
