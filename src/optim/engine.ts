@@ -1,7 +1,6 @@
 import { sizeOf, UsageError } from '../base/index.ts'
 import { type LoopMemory, loop, memoryOf, mul, pieceLength, residence, sub } from './loops/index.ts'
-import type { StepResult } from './optimizer.ts'
-import type { Fresh, Link, OptimizerEvent, Parameter, Shared, Site, Slots } from './types.ts'
+import type { Fresh, Link, OptimizerEvent, Parameter, Shared, Site, Slots, StepResult } from './types.ts'
 
 /** One link at work: what it remembers, by parameter name. Parameters it does not apply to have no slots. */
 export type BoundLink = {

@@ -10,7 +10,6 @@ export {
   type Recipe,
   type StartOptions,
   type StepOptions,
-  type StepResult,
   withRate,
 } from './optimizer.ts'
 export * from './presets/index.ts'

@@ -3,7 +3,7 @@ import { type BoundLink, bindLinks, checkParameters, runStep } from './engine.ts
 import { groupOf, type ParameterGroup } from './groups.ts'
 import { elementwise } from './links/moments.ts'
 import type { Schedule } from './schedules.ts'
-import type { Link, OptimizerEvent, Parameter } from './types.ts'
+import type { Link, OptimizerEvent, Parameter, StepResult } from './types.ts'
 
 export type OptimizerOptions = {
   /** Learning rate; 1e-3. */
@@ -37,8 +37,6 @@ export type StepOptions = {
   /** Whether to tell what the links do, when somebody listens; true. Steps that do not tell are faster. */
   telemetry?: boolean
 }
-
-export type StepResult = { readonly moved: true } | { readonly moved: false; readonly reason: string }
 
 export type Optimizer = {
   readonly parameters: readonly Parameter[]

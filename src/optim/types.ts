@@ -123,3 +123,6 @@ export type OptimizerEvent =
   | { type: 'update'; parameter: string; step: number; ratio: number }
   /** A step that did not happen. */
   | { type: 'skip'; reason: string }
+
+/** Whether a step moved the weights, and if not, why. */
+export type StepResult = { readonly moved: true } | { readonly moved: false; readonly reason: string }

@@ -1,7 +1,6 @@
 import { assemble } from './assemble.ts'
-import type { Rule } from './expression.ts'
+import type { Rule, Run } from './expression.ts'
 import { interpret } from './interpret.ts'
-import type { Run } from './loop.ts'
 import { type LoopMemory, memoryOf, pages, pieceLength } from './memory.ts'
 
 /** The function of the module `assemble` makes. */

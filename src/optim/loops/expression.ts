@@ -38,6 +38,9 @@ export type Rule = {
   readonly results: readonly { readonly array: number; readonly value: Expression }[]
 }
 
+/** Applies a rule to its arrays, in runs of so many elements. */
+export type Run = (arrays: readonly Float32Array[], scalars: readonly number[], length: number) => void
+
 /** Every value that goes into some results, each once and after its parts. */
 export const inOrder = (results: Iterable<Expression>): Expression[] => {
   const order = new Set<Expression>()

@@ -1,5 +1,4 @@
-import type { Binary, Expression, Rule } from './expression.ts'
-import type { Run } from './loop.ts'
+import type { Binary, Expression, Rule, Run } from './expression.ts'
 import { pieceLength } from './memory.ts'
 
 /**

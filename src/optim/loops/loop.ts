@@ -1,9 +1,6 @@
 import { compile } from './compile.ts'
-import { type Expression, inOrder, type Rule } from './expression.ts'
+import { type Expression, inOrder, type Rule, type Run } from './expression.ts'
 import { interpret } from './interpret.ts'
-
-/** Applies a rule to its arrays, in runs of so many elements. */
-export type Run = (arrays: readonly Float32Array[], scalars: readonly number[], length: number) => void
 
 /**
  * A loop over the elements of arrays of one length, changed in place: its rule says from an element of each array and a few
