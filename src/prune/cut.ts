@@ -29,6 +29,15 @@ export class Cut {
     return kept
   }
 
+  /** The classes that the axes of a value lose. */
+  lost(value: string, rank: number): number[] {
+    return Array.from({ length: rank }, (_, axis) => this.#units.slot({ value, axis })).flatMap((slot) => {
+      if (!this.#units.tied(slot)) return []
+      const classes = Array.from({ length: this.#units.sizeOf(slot) }, (_, i) => this.#units.classOf(slot, i))
+      return classes.filter((root) => this.#removed[root])
+    })
+  }
+
   /** A value's shape after the cut. */
   dims(value: string, dims: readonly number[]): readonly number[] {
     return dims.map((size, axis) => this.kept({ value, axis })?.length ?? size)
@@ -54,23 +63,31 @@ export type CutInitializers = {
   readonly merged: ReadonlyMap<string, string>
 }
 
+/**
+ * What is left of the initializers. A copy becomes one with another of the same slices, unless it alone tells what it lost: a
+ * plan is read back from its slices.
+ */
 export const cutInitializers = ({ model, copies }: Analysis, cut: Cut): CutInitializers => {
   const slices = new Map<string, Cuts>()
   const needed = new Map<string, string>()
   const merged = new Map<string, string>()
   const shared = new Set(copies.values())
   const holders = new Map<string, string>()
+  const told = new Set<number>()
+  if (copies.size > 0)
+    for (const [name, { dims }] of model.graph.initializers)
+      if (!copies.has(name)) for (const root of cut.lost(name, dims.length)) told.add(root)
   for (const [name, { dims }] of model.graph.initializers) {
     const cuts = cut.cuts(name, dims.length)
     const original = copies.get(name) ?? name
     if (shared.has(original)) {
       const key = `${original}\n${JSON.stringify([...cuts])}`
       const holder = holders.get(key)
-      if (holder !== undefined) {
+      if (holder !== undefined && cut.lost(name, dims.length).every((root) => told.has(root))) {
         merged.set(name, holder)
         continue
       }
-      holders.set(key, name)
+      if (holder === undefined) holders.set(key, name)
       if (name !== original) needed.set(name, original)
     }
     if (cuts.size > 0) slices.set(name, cuts)

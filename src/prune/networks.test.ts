@@ -129,6 +129,21 @@ describe('networks', () => {
     await expectEqual(model, smaller, same)
   })
 
+  test('a copy of which nothing else tells what it lost stays, though it lost the same', async () => {
+    const net = new Net([1])
+    const row = net.weight('row', [1, 6])
+    const sums = ['Relu', 'Tanh'].map((op) => {
+      const units = net.b.op(op, [net.b.op('MatMul', ['x', row])])
+      return net.b.op('ReduceSum', [units, net.b.ints([1])])
+    })
+    const model = net.model(net.b.op('Concat', sums, { axis: 1 }))
+    const analysis = await analyzeModel(model, { runtime })
+    const same = planOf(analysis, new Map(analysis.groups.map((group) => [group, [1, 4]])), { criterion: 'hand' })
+    expect(widths(same)).toEqual({ row: '4/6', row_copy1: '4/6' })
+    expect(same.copies).toEqual({ row_copy1: 'row' })
+    await expectEqual(model, applyPlan(model, same, analysis), same)
+  })
+
   // A torchvision ResNet-50 with fresh weights arrives so: 47 of its biases are Identities of six.
   test('vectors an exporter merged and passes on through Identities are told apart as well', async () => {
     const net = new Net([2, 5, 5])
