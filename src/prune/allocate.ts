@@ -1,12 +1,12 @@
 import { UsageError } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { type Cost, costEvaluator } from './cost.ts'
-import type { Criterion, Normalization, Reduction } from './importance/index.ts'
+import type { Criterion } from './importance/index.ts'
 import { groupsNamed, namesGroup } from './patterns.ts'
-import { type Ranking, rankUnits } from './rank.ts'
+import { type Ranking, type RankOptions, rankUnits } from './rank.ts'
 import { originalSize, type RoundOptions, widthRule } from './round.ts'
 import { searchTarget } from './search.ts'
-import type { Analysis, Group, OnPruneEvent } from './types.ts'
+import type { Analysis, Group } from './types.ts'
 import { widthCosts } from './width-cost.ts'
 
 /** How much is to go: a share of the units, or a cost to get down to (up to 1 a share of the original's, else a number). */
@@ -16,32 +16,21 @@ export type Target =
   | { readonly params: number }
   | { readonly bytes: number }
 
-/**
- * What competes with what: 'local' every group gives up the same share; 'global' all units stand in one ranking;
- * 'isomorphic' units rank only against those of groups built alike (Fang et al. 2024, "Isomorphic Pruning").
- */
-export type Scope = 'local' | 'global' | 'isomorphic'
-
-export type AllocateOptions = RoundOptions & {
-  /** Absent: only what `keepBest` and `ratios` ask for. */
-  target?: Target
-  /** Default 'local'. */
-  scope?: Scope
-  /** Pattern → how many of that layer's units stay, the best ones. */
-  keepBest?: { readonly [pattern: string]: number }
-  /** Pattern → the share of that layer's units that goes. */
-  ratios?: { readonly [pattern: string]: number }
-  /** Patterns of layers whose units all stay; what feeds them may still be pruned. */
-  keep?: readonly string[]
-  /** What feeds the layers of `keep` stays too. Default false. */
-  keepInputs?: boolean
-  /** Whether groups may be pruned whose removal is not the same as masking. Default false. */
-  approximate?: boolean
-  reduction?: Reduction
-  /** Default 'mean' for a global scope unless the criterion's scores can be compared as they are, else 'none'. */
-  normalize?: Normalization
-  onEvent?: OnPruneEvent
-}
+export type AllocateOptions = RoundOptions &
+  RankOptions & {
+    /** Absent: only what `keepBest` and `ratios` ask for. */
+    target?: Target
+    /** Pattern → how many of that layer's units stay, the best ones. */
+    keepBest?: { readonly [pattern: string]: number }
+    /** Pattern → the share of that layer's units that goes. */
+    ratios?: { readonly [pattern: string]: number }
+    /** Patterns of layers whose units all stay; what feeds them may still be pruned. */
+    keep?: readonly string[]
+    /** What feeds the layers of `keep` stays too. Default false. */
+    keepInputs?: boolean
+    /** Whether groups may be pruned whose removal is not the same as masking. Default false. */
+    approximate?: boolean
+  }
 
 /** Units to remove of each group, worst first. */
 export type Allocation = ReadonlyMap<Group, readonly number[]>

@@ -1,8 +1,23 @@
 import type { Model } from '../onnx/index.ts'
-import type { AllocateOptions } from './allocate.ts'
-import { type Criterion, scoreGroup } from './importance/index.ts'
-import { originalSize } from './round.ts'
-import type { Analysis, Group } from './types.ts'
+import { type Criterion, type Normalization, type Reduction, scoreGroup } from './importance/index.ts'
+import { originalSize, type RoundOptions } from './round.ts'
+import type { Analysis, Group, OnPruneEvent } from './types.ts'
+
+/**
+ * What competes with what: 'local' every group gives up the same share; 'global' all units stand in one ranking;
+ * 'isomorphic' units rank only against those of groups built alike (Fang et al. 2024, "Isomorphic Pruning").
+ */
+export type Scope = 'local' | 'global' | 'isomorphic'
+
+/** How units are scored and compared. */
+export type RankOptions = {
+  /** Default 'local'. */
+  scope?: Scope
+  reduction?: Reduction
+  /** Default 'mean' for a global scope unless the criterion's scores can be compared as they are, else 'none'. */
+  normalize?: Normalization
+  onEvent?: OnPruneEvent
+}
 
 /** All units that compete, in the order they go. */
 export type Ranking = {
@@ -18,7 +33,8 @@ export type Ranking = {
   positionOf(ratio: number): number
 }
 
-type RankOptions = Pick<AllocateOptions, 'scope' | 'reduction' | 'normalize' | 'baseline' | 'onEvent'> & {
+/** What is settled before anything competes. */
+type Settled = Pick<RoundOptions, 'baseline'> & {
   /** Groups whose number is settled already; they do not compete. */
   fixed: ReadonlySet<Group>
   /** How many units each group may lose at most; what is beyond does not compete. */
@@ -35,7 +51,7 @@ export const rankUnits = (
   analysis: Analysis,
   groups: readonly Group[],
   criterion: Criterion,
-  { scope = 'local', reduction = 'first', normalize, fixed, most, baseline, onEvent = () => {} }: RankOptions,
+  { scope = 'local', reduction = 'first', normalize, fixed, most, baseline, onEvent = () => {} }: RankOptions & Settled,
 ): Ranking => {
   const by = normalize ?? (scope === 'global' && !criterion.comparable ? 'mean' : 'none')
   const scores = groups.map((group, done) => {
