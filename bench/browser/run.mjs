@@ -3,7 +3,10 @@
  * WebAssembly in Chromium, one thread each: milliseconds of processor time, which other work on the machine changes
  * little, taking turns all the same.
  *
- *     npm run build && node bench/browser/run.mjs [--steps N] [--no-transfer] [NETWORK…]
+ *     npm run build && node bench/browser/run.mjs [--steps N] [--turn N] [--no-transfer] [NETWORK…]
+ *
+ * A turn is six steps in a row unless --turn says otherwise: of a network whose step takes a few milliseconds, more, since
+ * Chromium takes some for every message that begins a turn.
  *
  * With --no-transfer Chromium is without ArrayBuffer.prototype.transfer, as older browsers are: gradients then wait for
  * the garbage collector, and those of every step are made of fresh memory.
@@ -26,6 +29,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     steps: { type: 'string', default: '24' },
+    turn: { type: 'string', default: '6' },
     'no-transfer': { type: 'boolean', default: false },
   },
 })
@@ -75,7 +79,7 @@ const inBrowser = async (name, settings) => {
 }
 
 /** Steps in a row, before the next takes its turn. */
-const turn = 6
+const turn = Number(values.turn)
 
 const median = (times) => times.toSorted((a, b) => a - b)[times.length >> 1]
 console.log('| network | batch | native | WASM in Node | WASM in Chromium | Node ÷ native | Chromium ÷ native |')
