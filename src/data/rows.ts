@@ -57,3 +57,13 @@ export const planBatches = (data: Dataset, order: Uint32Array, batch: number): B
   let end = 0
   return { order: Uint32Array.from(made.flat()), ends: Uint32Array.from(made, ({ length }) => (end += length)) }
 }
+
+/** The first `samples` samples batch by batch, as evaluation walks them: each batch's own indices. */
+export const batchesInOrder = (data: Dataset, samples: number, batch: number): Uint32Array[] => {
+  const { order, ends } = planBatches(
+    data,
+    Uint32Array.from({ length: samples }, (_, i) => i),
+    batch,
+  )
+  return Array.from(ends, (end, k) => order.subarray(ends[k - 1] ?? 0, end))
+}

@@ -1,5 +1,5 @@
 import { EspalierError, float32Of, sizeOf, UsageError } from '../base/index.ts'
-import { batchOf, type Dataset, planBatches, targetsAt } from '../data/index.ts'
+import { batchesInOrder, batchOf, type Dataset, targetsAt } from '../data/index.ts'
 import type { Session } from '../runtime/index.ts'
 import type { Evaluation } from './evaluate.ts'
 
@@ -63,15 +63,7 @@ export const evaluateNumbers = async (
   const sums = { loss: 0, right: 0, distance: 0, squares: 0 }
   // Of each of a sample's numbers, for the variance that is to be explained.
   const [first, second] = [new Float64Array(perSample), new Float64Array(perSample)]
-  const { order, ends } = planBatches(
-    data,
-    Uint32Array.from({ length: samples }, (_, i) => i),
-    batch,
-  )
-  let start = 0
-  for (const end of ends) {
-    const indices = order.subarray(start, end)
-    start = end
+  for (const indices of batchesInOrder(data, samples, batch)) {
     const results = await session.run({ [input]: batchOf(data, indices).inputs }, [output])
     const { dims, bytes } = results[output]!
     const answers = float32Of({ type: 'float32', dims, bytes })

@@ -1,5 +1,5 @@
 import { EspalierError, float32Of, type Tensor } from '../base/index.ts'
-import { batchOf, type Dataset, planBatches } from '../data/index.ts'
+import { batchesInOrder, batchOf, type Dataset } from '../data/index.ts'
 import type { Model } from '../onnx/index.ts'
 import type { Session } from '../runtime/index.ts'
 import type { Evaluation } from './evaluate.ts'
@@ -23,15 +23,7 @@ export const evaluateOwn = async (
   const predictions = new Int32Array(samples)
   let [loss, right, counted] = [0, 0, 0]
   let told = takesLabels(model) && scores !== value
-  const { order, ends } = planBatches(
-    data,
-    Uint32Array.from({ length: samples }, (_, i) => i),
-    batch,
-  )
-  let start = 0
-  for (const end of ends) {
-    const indices = order.subarray(start, end)
-    start = end
+  for (const indices of batchesInOrder(data, samples, batch)) {
     const made = batchOf(data, indices)
     const found = await session.run(feeds(made), told ? [value, scores] : [value])
     loss += indices.length * numberOf(value, found[value]!)

@@ -1,5 +1,5 @@
 import { EspalierError, float32, float32Of, sizeOf } from '../base/index.ts'
-import { batchOf, type Dataset, labelsAt, planBatches, statedSampling } from '../data/index.ts'
+import { batchesInOrder, batchOf, type Dataset, labelsAt, statedSampling } from '../data/index.ts'
 import { copyModel, type Model } from '../onnx/index.ts'
 import type { Runtime, Session } from '../runtime/index.ts'
 import { evaluateNumbers, readsScores } from './evaluate-numbers.ts'
@@ -88,15 +88,7 @@ export const evaluateSession = async (
   const perSample = sizeOf(data.labelDims ?? [])
   const predictions = new Int32Array(samples * perSample)
   const tally = counting(data)
-  const plan = planBatches(
-    data,
-    Uint32Array.from({ length: samples }, (_, i) => i),
-    batch,
-  )
-  let start = 0
-  for (const end of plan.ends) {
-    const indices = plan.order.subarray(start, end)
-    start = end
+  for (const indices of batchesInOrder(data, samples, batch)) {
     const results = await session.run({ [input]: batchOf(data, indices).inputs }, [output])
     const { dims, bytes } = results[output]!
     const scores = float32Of({ type: 'float32', dims, bytes })
