@@ -1,6 +1,6 @@
 import { sizeOf } from '../base/index.ts'
 import type { Convolution } from './convolution.ts'
-import { concat, filled, inputOf, padZeros, range, reshape, transpose } from './helpers.ts'
+import { concat, filled, inputOf, padZeros, range, reshape, sum, tensorLike, transpose } from './helpers.ts'
 import type { GradientContext } from './types.ts'
 import { offsetsOf } from './windows.ts'
 
@@ -19,46 +19,98 @@ export const prefersShiftingBoth = ({ windows: { kernel, strides }, x, y }: Conv
  * tap is (a, b), b along the last axis: copies of x for every b and of ∂L/∂y for every a are far fewer than of x for every
  * tap. With positions numbered along one line, on which moving along axis i is moving by uᵢ places,
  *   ∂L/∂w[o,c,a,b] = Σ_q ∂L/∂y[o, q − s(a)] · x[c, q + s(b)],   s(k) = Σᵢ (kᵢ·dᵢ − padᵢ)·uᵢ,
- * so that a copy that moves is a whole line at another place among zeros. Every axis but the first is as long as x and its
- * wider padding: what leaves x at either end of it then meets zeros.
+ * so that a copy that moves is a whole line at another place among zeros. What leaves the line meets zeros at either end of
+ * it; what leaves an axis between the first and the last, zeros in padding; {@link withinRows} sees to the last.
  */
 export const byShiftingBoth = (g: GradientContext, c: Convolution, x: string, dy: string): string => {
   const { kernel, dilations, begin, end } = c.windows
   const [n, channels, outputs] = [c.x[0]!, c.x[1]!, c.y[1]!]
-  const grid = c.x.slice(2).map((size, i) => Math.max(size + Math.max(begin[i]!, end[i]!), c.y[i + 2]!))
-  const unit = grid.map((_, i) => n * sizeOf(grid.slice(i + 1)))
-  const line = (value: string, dims: readonly number[]): Line => {
-    const missing = dims.slice(2).map((size, i) => (i === 0 ? 0 : grid[i]! - size))
-    const padded = padZeros(g, samplesLast(g, c, value), [0, ...missing.map(() => 0), 0], [0, ...missing, 0])
-    const length = dims[2]! * unit[0]!
-    return { value: reshape(g, padded, [dims[1]!, length]), channels: dims[1]!, length }
-  }
-  const moves = (taps: readonly (readonly number[])[], first: number) =>
-    taps.map((tap) =>
-      tap.reduce((sum, k, i) => sum + (k * dilations[first + i]! - begin[first + i]!) * unit[first + i]!, 0),
-    )
   const last = kernel.length - 1
-  const down = moves(offsetsOf(kernel.slice(0, last)), 0)
-  const right = moves(offsetsOf(kernel.slice(last)), last).map((move) => -move)
-
-  const [gradient, input] = [line(dy, c.y), line(x, c.x)]
-  const from = Math.min(...down, ...right)
-  const to = Math.max(...down.map((move) => move + gradient.length), ...right.map((move) => move + input.length))
-  const zeros = (channels: number, count: number) =>
-    count === 0 ? [] : [filled(g, inputOf(g.node, 0), [channels, count], 0)]
-  /** Rows (channel, copy), each copy at its own place in its row and zeros around it. */
-  const rows = ({ value, channels, length }: Line, moves: readonly number[]): string => {
-    const starts = moves.map((move, row) => row * (to - from) + move - from)
-    const gaps = [...starts, moves.length * (to - from)].map(
-      (start, i) => start - (i === 0 ? 0 : starts[i - 1]! + length),
-    )
-    const parts = gaps.flatMap((gap, i) => [...zeros(channels, gap), ...(i < starts.length ? [value] : [])])
-    return reshape(g, concat(g, parts, 1), [channels * moves.length, to - from])
+  const grid = c.x.slice(2).map((size, i) => {
+    const between = i > 0 && i < last
+    return Math.max(between ? size + Math.max(begin[i]!, end[i]!) : size, c.y[i + 2]!)
+  })
+  const [apart, together] = eachSampleAlone(c) ? [n, 1] : [1, n]
+  const unit = grid.map((_, i) => together * sizeOf(grid.slice(i + 1)))
+  /** [apart, channels, grid…, together]. */
+  const onGrid = (value: string, [, channels, ...positions]: readonly number[]): string => {
+    const missing = positions.map((size, i) => (i === 0 ? 0 : grid[i]! - size))
+    const moved = apart === n ? value : samplesLast(g, c, value)
+    const dims = reshape(g, moved, [apart, channels!, ...positions, together])
+    return padZeros(g, dims, [0, 0, ...missing.map(() => 0), 0], [0, 0, ...missing, 0])
   }
-  const found = g.b.op('Gemm', [rows(gradient, down), rows(input, right)], { transB: 1 })
-  const taps = reshape(g, found, [outputs, down.length, channels, right.length])
+  const move = (k: number, axis: number) => k * dilations[axis]! - begin[axis]!
+
+  const gradient = onGrid(dy, c.y)
+  const down = offsetsOf(kernel.slice(0, last)).map((tap) => ({
+    value: gradient,
+    start: tap.reduce((sum, k, axis) => sum + move(k, axis) * unit[axis]!, 0),
+  }))
+  const input = onGrid(x, c.x)
+  const right = range(0, kernel[last]!).map((k) => ({
+    value: last === 0 ? input : withinRows(g, c, input, grid[last]!, move(k, last)),
+    start: -move(k, last) * unit[last]!,
+  }))
+  const [rows, columns] = sideBySide(g, [
+    { dims: [apart, outputs, c.y[2]! * unit[0]!], copies: down },
+    { dims: [apart, channels, c.x[2]! * unit[0]!], copies: right },
+  ])
+  const taps = reshape(g, productOfRows(g, rows, columns), [outputs, down.length, channels, right.length])
   return reshape(g, transpose(g, taps, [0, 2, 1, 3]), [outputs, channels, ...kernel])
 }
 
-/** Values [channels, length]. */
-type Line = { readonly value: string; readonly channels: number; readonly length: number }
+/** Whether a sum of N products, one for each sample, is little beside moving the samples last. */
+const eachSampleAlone = ({ windows: { kernel }, x, y }: Convolution): boolean =>
+  sizeOf(kernel) * x[1]! * y[1]! * 2 <= sizeOf(x.slice(1)) + sizeOf(y.slice(1))
+
+/**
+ * x, on its grid, without what moving along the last axis would bring to another row's ∂L/∂y: position p meets p − move,
+ * which must be one of ∂L/∂y's own. A product with a mask takes every core, a row of padding takes one.
+ */
+const withinRows = (g: GradientContext, c: Convolution, x: string, width: number, move: number): string => {
+  const outputs = c.y.at(-1)!
+  const enters = outputs + move > width || c.x.at(-1)! > width + move
+  if (!enters) return x
+  const kept = range(0, width).map((p) => (p - move >= 0 && p - move < outputs ? 1 : 0))
+  return g.b.op('Mul', [x, g.b.constant(tensorLike(g.type(inputOf(g.node, 0)), [width, 1], kept))])
+}
+
+/** Values as lines, [apart, channels, length], and where on a longer line each copy of them starts. */
+type Copies = {
+  readonly dims: readonly [apart: number, channels: number, length: number]
+  readonly copies: readonly { readonly value: string; readonly start: number }[]
+}
+type Rows = { readonly value: string; readonly dims: readonly [apart: number, rows: number, length: number] }
+
+/** Rows (channel, copy) as long as it takes for every copy of either to stand at its own place, zeros around it. */
+const sideBySide = (g: GradientContext, both: readonly [Copies, Copies]): [Rows, Rows] => {
+  const from = Math.min(...both.flatMap(({ copies }) => copies.map(({ start }) => start)))
+  const to = Math.max(...both.flatMap(({ copies, dims }) => copies.map(({ start }) => start + dims[2])))
+  const rows = ({ dims, copies }: Copies): Rows => {
+    const [apart, channels, length] = dims
+    const zeros = (count: number) => (count === 0 ? [] : [filled(g, inputOf(g.node, 0), [apart, channels, count], 0)])
+    const parts = copies.flatMap(({ value, start }, i) => [
+      ...zeros(start - from + (i === 0 ? 0 : to - copies[i - 1]!.start - length)),
+      reshape(g, value, dims),
+    ])
+    const joined = concat(g, [...parts, ...zeros(to - copies.at(-1)!.start - length)], 2)
+    const found = [apart, channels * copies.length, to - from] as const
+    return { value: reshape(g, joined, found), dims: found }
+  }
+  return [rows(both[0]), rows(both[1])]
+}
+
+/**
+ * Σ A·Bᵀ over what stands apart. ONNX Runtime's product shares rows among threads, each of which then packs all of B; where
+ * rows are far longer than they are many, packing is half the work, and two products of half a row each do it once.
+ */
+const productOfRows = (g: GradientContext, a: Rows, b: Rows): string => {
+  const [apart, rows, length] = a.dims
+  const product = (left: string, right: string) => sum(g, g.b.op('MatMul', [left, right]), [0])
+  if (apart > 1) return product(a.value, transpose(g, b.value, [0, 2, 1]))
+  const as = (side: Rows, dims: readonly number[]) => reshape(g, side.value, [side.dims[1], ...dims])
+  const halved = length % 2 === 0 && length >= 8 * Math.max(rows, b.dims[1])
+  if (!halved) return g.b.op('Gemm', [as(a, [length]), as(b, [length])], { transB: 1 })
+  const halves = (side: Rows, perm: readonly number[]) => transpose(g, as(side, [2, length / 2]), perm)
+  return product(halves(a, [1, 0, 2]), halves(b, [1, 2, 0]))
+}
