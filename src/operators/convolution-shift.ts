@@ -4,25 +4,15 @@ import { concat, filled, inputOf, padZeros, range, reshape, sum, tensorLike, tra
 import type { GradientContext } from './types.ts'
 import { offsetsOf } from './windows.ts'
 
-/** Values as [channels, positions…, N]: whatever moves along any axis of positions then copies runs of at least N values. */
-export const samplesLast = (g: GradientContext, c: Convolution, value: string): string =>
-  transpose(g, value, [...range(1, c.x.length), 0])
-
-/** Whether moving both sides, see {@link byShiftingBoth}, applies and copies less than moving x for every tap. */
-export const prefersShiftingBoth = ({ windows: { kernel, strides }, x, y }: Convolution): boolean => {
-  const [rows, width] = [sizeOf(kernel.slice(0, -1)), kernel.at(-1)!]
-  return strides.every((stride) => stride === 1) && y[1]! * rows + x[1]! * width < x[1]! * rows * width
-}
-
 /**
- * ∂L/∂w of a convolution with stride 1 and one group as a single product of all (o, a) with all (c, b), where the kernel's
- * tap is (a, b), b along the last axis: copies of x for every b and of ∂L/∂y for every a are far fewer than of x for every
- * tap. With positions numbered along one line, on which moving along axis i is moving by uᵢ places,
+ * ∂L/∂w of a convolution with stride 1 and one group as a single product. With positions numbered along one line, on which
+ * moving along axis i is moving by uᵢ places,
  *   ∂L/∂w[o,c,a,b] = Σ_q ∂L/∂y[o, q − s(a)] · x[c, q + s(b)],   s(k) = Σᵢ (kᵢ·dᵢ − padᵢ)·uᵢ,
- * so that a copy that moves is a whole line at another place among zeros. What leaves the line meets zeros at either end of
- * it; what leaves an axis between the first and the last, zeros in padding; {@link withinRows} sees to the last.
+ * where the kernel's tap is (a, b) and b what x moves by: along the last axis, or along all of them where that copies less.
+ * A copy that moves is a whole line at another place among zeros. What leaves the line meets zeros at either end of it; what
+ * leaves an axis between the first and the last, zeros in padding; {@link withinRows} sees to the last.
  */
-export const byShiftingBoth = (g: GradientContext, c: Convolution, x: string, dy: string): string => {
+export const byShifting = (g: GradientContext, c: Convolution, x: string, dy: string): string => {
   const { kernel, dilations, begin, end } = c.windows
   const [n, channels, outputs] = [c.x[0]!, c.x[1]!, c.y[1]!]
   const last = kernel.length - 1
@@ -35,28 +25,38 @@ export const byShiftingBoth = (g: GradientContext, c: Convolution, x: string, dy
   /** [apart, channels, grid…, together]. */
   const onGrid = (value: string, [, channels, ...positions]: readonly number[]): string => {
     const missing = positions.map((size, i) => (i === 0 ? 0 : grid[i]! - size))
-    const moved = apart === n ? value : samplesLast(g, c, value)
+    const moved = apart === n ? value : transpose(g, value, [...range(1, c.x.length), 0])
     const dims = reshape(g, moved, [apart, channels!, ...positions, together])
     return padZeros(g, dims, [0, 0, ...missing.map(() => 0), 0], [0, 0, ...missing, 0])
   }
   const move = (k: number, axis: number) => k * dilations[axis]! - begin[axis]!
 
+  const places = (tap: readonly number[], first: number) =>
+    tap.reduce((sum, k, i) => sum + move(k, first + i) * unit[first + i]!, 0)
+
+  const axesOfGradient = movesBoth(c) ? last : 0
   const gradient = onGrid(dy, c.y)
-  const down = offsetsOf(kernel.slice(0, last)).map((tap) => ({
-    value: gradient,
-    start: tap.reduce((sum, k, axis) => sum + move(k, axis) * unit[axis]!, 0),
-  }))
+  const down = offsetsOf(kernel.slice(0, axesOfGradient)).map((tap) => ({ value: gradient, start: places(tap, 0) }))
   const input = onGrid(x, c.x)
-  const right = range(0, kernel[last]!).map((k) => ({
-    value: last === 0 ? input : withinRows(g, c, input, grid[last]!, move(k, last)),
-    start: -move(k, last) * unit[last]!,
+  const columns = range(0, kernel[last]!).map((k) =>
+    last === 0 ? input : withinRows(g, c, input, [apart, channels, c.x[2]!, ...grid.slice(1), together], move(k, last)),
+  )
+  const right = offsetsOf(kernel.slice(axesOfGradient)).map((tap) => ({
+    value: columns[tap.at(-1)!]!,
+    start: -places(tap, axesOfGradient),
   }))
-  const [rows, columns] = sideBySide(g, [
+  const [gradients, inputs] = sideBySide(g, [
     { dims: [apart, outputs, c.y[2]! * unit[0]!], copies: down },
     { dims: [apart, channels, c.x[2]! * unit[0]!], copies: right },
   ])
-  const taps = reshape(g, productOfRows(g, rows, columns), [outputs, down.length, channels, right.length])
+  const taps = reshape(g, productOfRows(g, gradients, inputs), [outputs, down.length, channels, right.length])
   return reshape(g, transpose(g, taps, [0, 2, 1, 3]), [outputs, channels, ...kernel])
+}
+
+/** Whether ∂L/∂y for every tap a and x for every b are fewer copies than x for every tap. */
+const movesBoth = ({ windows: { kernel }, x, y }: Convolution): boolean => {
+  const [rows, width] = [sizeOf(kernel.slice(0, -1)), kernel.at(-1)!]
+  return y[1]! * rows + x[1]! * width < x[1]! * rows * width
 }
 
 /** Whether a sum of N products, one for each sample, is little beside moving the samples last. */
@@ -64,15 +64,22 @@ const eachSampleAlone = ({ windows: { kernel }, x, y }: Convolution): boolean =>
   sizeOf(kernel) * x[1]! * y[1]! * 2 <= sizeOf(x.slice(1)) + sizeOf(y.slice(1))
 
 /**
- * x, on its grid, without what moving along the last axis would bring to another row's ∂L/∂y: position p meets p − move,
- * which must be one of ∂L/∂y's own. A product with a mask takes every core, a row of padding takes one.
+ * x, [apart, C, positions…, together], without what moving along the last axis would bring to another row's ∂L/∂y: position
+ * p meets p − move, which must be one of ∂L/∂y's own. A product with a mask takes every core, a row of padding takes one.
  */
-const withinRows = (g: GradientContext, c: Convolution, x: string, width: number, move: number): string => {
+const withinRows = (g: GradientContext, c: Convolution, x: string, dims: readonly number[], move: number): string => {
+  const [width, together] = [dims.at(-2)!, dims.at(-1)!]
   const outputs = c.y.at(-1)!
   const enters = outputs + move > width || c.x.at(-1)! > width + move
   if (!enters) return x
-  const kept = range(0, width).map((p) => (p - move >= 0 && p - move < outputs ? 1 : 0))
-  return g.b.op('Mul', [x, g.b.constant(tensorLike(g.type(inputOf(g.node, 0)), [width, 1], kept))])
+  // ONNX Runtime multiplies run by run of what is not broadcast: short runs cost it twice the time.
+  const from = range(0, dims.length - 1).findLast((axis) => axis < 3 || sizeOf(dims.slice(axis)) >= 512)!
+  const over = dims.slice(Math.min(Math.max(from, 2), dims.length - 2))
+  const kept = range(0, sizeOf(over)).map((i) => {
+    const met = (Math.floor(i / together) % width) - move
+    return met >= 0 && met < outputs ? 1 : 0
+  })
+  return g.b.op('Mul', [x, g.b.constant(tensorLike(g.type(inputOf(g.node, 0)), over, kept))])
 }
 
 /** Values as lines, [apart, channels, length], and where on a longer line each copy of them starts. */
