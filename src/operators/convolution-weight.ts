@@ -1,7 +1,8 @@
 import { sizeOf } from '../base/index.ts'
 import type { Convolution } from './convolution.ts'
+import { byColumns } from './convolution-columns.ts'
 import { fromPhases, phasesOf, toPhases } from './convolution-phases.ts'
-import { byShifting } from './convolution-shift.ts'
+import { byShifting, prefersShifting } from './convolution-shift.ts'
 import { range, reshape, slice, sum, transpose } from './helpers.ts'
 import type { GradientContext } from './types.ts'
 import { leftoverOf } from './windows.ts'
@@ -71,5 +72,6 @@ const overGradient = (g: GradientContext, c: Convolution, x: string, dy: string,
 /** As a matrix product over the positions of the batch, whatever the stride. One group only. */
 export const weightByProducts = (g: GradientContext, c: Convolution, x: string, dy: string): string => {
   const phases = phasesOf(c)
-  return fromPhases(g, c, phases, byShifting(g, phases.plain, toPhases(g, c, phases, x), dy))
+  const form = prefersShifting(phases.plain) ? byShifting : byColumns
+  return fromPhases(g, c, phases, form(g, phases.plain, toPhases(g, c, phases, x), dy))
 }
