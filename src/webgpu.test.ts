@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
@@ -60,4 +60,28 @@ describe.skipIf(skipped)('a training step in Chromium', () => {
       }
     },
   )
+
+  // Chromium keeps the pages of arrays given back only beside enough others: a megabyte of gradients is 260 pages.
+  test.skipIf(process.platform !== 'linux')('takes few fresh pages of memory', async () => {
+    const site = await serve(folder)
+    const { page } = await open(browser, site.url)
+    const system = await browser.newBrowserCDPSession()
+    const { processInfo } = await system.send('SystemInfo.getProcessInfo')
+    /** Pages the system has provided to the browser's pages, from proc(5). */
+    const provided = async () => {
+      const stats = processInfo
+        .filter(({ type }) => type === 'renderer')
+        .map(async ({ id }) => Number((await readFile(`/proc/${id}/stat`, 'utf8')).split(') ')[1]!.split(' ')[7]))
+      return (await Promise.all(stats)).reduce((sum, count) => sum + count, 0)
+    }
+    try {
+      await page.evaluate(() => globalThis.steps(100))
+      const before = await provided()
+      await page.evaluate(() => globalThis.steps(100))
+      expect((await provided()) - before).toBeLessThan(100 * 260)
+    } finally {
+      await page.close()
+      await site.close()
+    }
+  })
 })

@@ -1,6 +1,6 @@
 import { float32Of, type Tensor } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
-import { release } from '../runtime/release.ts'
+import { recyclerFor } from '../runtime/release.ts'
 import { copyWeights, type EngineBatch, type EngineOptions, type Prepared, prepare, weightFeeds } from './prepare.ts'
 
 export { copyWeights, type EngineBatch, type EngineOptions, type Prepared, prepare, weightFeeds } from './prepare.ts'
@@ -44,8 +44,10 @@ export const openEngine = async (model: Model, options: EngineOptions, example: 
   )
   const feeds = weightFeeds(model, weights)
   // Natively such memory is recycled anyway.
-  const recycles = options.runtime.name === 'web'
-  let taken: Tensor[] = []
+  const recycler =
+    options.runtime.name === 'web'
+      ? recyclerFor([...gradients.values()].reduce((bytes, gradient) => bytes + gradient.byteLength, 0))
+      : undefined
 
   return {
     weights,
@@ -54,10 +56,10 @@ export const openEngine = async (model: Model, options: EngineOptions, example: 
     gradients,
     async step(batch) {
       const { graph, session } = await preparedFor(batch)
-      if (recycles) release(taken)
+      recycler?.release()
       const results = await session.run({ ...feeds, ...batch.inputs, ...batch.targets })
       const names = new Set([...graph.gradients.values(), ...graph.updates.map(({ value }) => value)])
-      taken = Array.from(names, (name) => results[name]!)
+      recycler?.take(Array.from(names, (name) => results[name]!))
       for (const [name, output] of graph.gradients) gradients.set(name, float32Of(results[output]!))
       for (const { initializer, value } of graph.updates) weights.get(initializer)!.set(float32Of(results[value]!))
       return { loss: float32Of(results[graph.loss]!)[0]!, output: results[graph.output]! }

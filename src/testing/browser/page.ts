@@ -18,6 +18,8 @@ declare global {
   var run: (network: NetworkName, threads: number) => Promise<Outcome>
   /** Has a worker do a training step. */
   var step: (provider: StepOrder['provider']) => Promise<Step>
+  /** Has one and the same worker do training steps. */
+  var steps: (count: number) => Promise<number>
   /** What the browser's GPU adapter says it is; undefined where it has none. */
   var adapter: () => Promise<string | undefined>
 }
@@ -29,22 +31,30 @@ const digitsOf = async (part: 'train' | 'test') => ({
 })
 
 /** Hands an order to a worker, and waits for what it tells. */
-const asked = <T>(worker: Worker, order: Order | StepOrder) =>
+const told = <T>(worker: Worker, order: Order | StepOrder | number) =>
   new Promise<T>((resolve, reject) => {
-    worker.addEventListener('error', (event) => reject(new Error(event.message)))
-    worker.addEventListener('message', ({ data }: MessageEvent<{ told: T } | { error: string }>) => {
-      worker.terminate()
+    worker.onerror = (event) => reject(new Error(event.message))
+    worker.onmessage = ({ data }: MessageEvent<{ told: T } | { error: string }>) => {
       if ('told' in data) resolve(data.told)
       else reject(new Error(data.error))
-    })
+    }
     worker.postMessage(order)
   })
+
+/** The same of a worker that is done then. */
+const asked = <T>(worker: Worker, order: Order | StepOrder) => told<T>(worker, order).finally(() => worker.terminate())
 
 const inWorker = (order: Order): Promise<Story> =>
   asked(new Worker(new URL('./story.worker.ts', import.meta.url), { type: 'module' }), order)
 
 globalThis.step = (provider) =>
   asked(new Worker(new URL('./step.worker.ts', import.meta.url), { type: 'module' }), { provider })
+
+let stepping: Worker | undefined
+globalThis.steps = (count) => {
+  stepping ??= new Worker(new URL('./steps.worker.ts', import.meta.url), { type: 'module' })
+  return told(stepping, count)
+}
 
 globalThis.adapter = async () => {
   const { gpu }: { gpu?: { requestAdapter(): Promise<{ info: { vendor: string; architecture: string } } | null> } } =
