@@ -4,6 +4,7 @@ import { EspalierError, float32, float32Of, messageOf, numbersOf, sizeOf, UsageE
 import type { Batch, Dataset } from '../data/index.ts'
 import type { AnswerKind } from '../data/node.ts'
 import type { Model } from '../onnx/index.ts'
+import { fedInputs } from '../prune/index.ts'
 import { headOf, type TrainOptions } from '../train/node.ts'
 import type { Options, Parsed } from './options.ts'
 import { teaching } from './teachers.ts'
@@ -44,13 +45,19 @@ export type Objective = {
 
 /**
  * What a loss takes the data's y for. A network of one output that is trained on differences is to give a number, however
- * whole those of the data are; of several, whole numbers are classes still.
+ * whole those of the data are; of several, whole numbers are classes still. A graph that makes its own loss takes what its
+ * second input is made for.
  */
-export const answersFor = (loss: string, outputs: number | undefined, taught = false): AnswerKind => {
+export const answersFor = (loss: string, model: Model, { classes, taught = false }: Expected): AnswerKind => {
+  if (loss.startsWith('output:')) return fedInputs(model)[1]?.type === 'float32' ? 'either' : 'classes'
   if (loss === 'kl' && !taught) return 'numbers'
   if (loss === 'bce') return 'either'
+  const outputs = classes ?? outputsOf(model)
   return loss === 'mse' || loss === 'huber' ? (outputs === 1 ? 'numbers' : 'either') : 'classes'
 }
+
+/** The number of classes asked for, if not the model's, and whether a teacher answers too. */
+type Expected = { readonly classes?: number | undefined; readonly taught?: boolean | undefined }
 
 /** The loss that a trained file states: what its samples' answers are. A teacher's pupil is one for classes. */
 export const saidLoss = ({ loss, teacher }: LossValues): string =>

@@ -6,7 +6,7 @@ import { statedSampling } from '../data/index.ts'
 import { writeNpz, writeSafetensors } from '../formats/file.ts'
 import { buildModel, linear } from '../nn/index.ts'
 import { readModel, writeModel } from '../onnx/file.ts'
-import { GraphBuilder, type Model } from '../onnx/index.ts'
+import { GraphBuilder, type Model, makeNode } from '../onnx/index.ts'
 import { espalier, json, temporary } from './testing/cli.ts'
 
 let folder: string
@@ -101,6 +101,12 @@ beforeAll(async () => {
   await writeModel(at('two.onnx'), dense(2))
   await writeModel(at('tags.onnx'), dense(3, 'Sigmoid'))
   await writeModel(at('shares.onnx'), dense(2, 'Softmax'))
+  const own = dense(2)
+  const b = new GraphBuilder(own.graph)
+  own.graph.inputs.push({ name: 'wanted', type: 'float32', dims: ['N', 2] })
+  const off = b.op('Sub', ['answer', 'wanted'])
+  own.graph.nodes.push(makeNode('ReduceMean', [b.op('Mul', [off, off])], ['cost'], { keepdims: 0 }))
+  await writeModel(at('own.onnx'), own)
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
@@ -123,6 +129,16 @@ describe('numbers to meet', () => {
     const run = await json<Run>(folder, trained(model, data, ...more, '--out', 'run'))
     expect(run.accuracy).toBeNull()
     expect(run.explained).toBeGreaterThan(0.95)
+  })
+
+  test('a graph that makes its own loss is fed them', async () => {
+    const { code, stdout, stderr } = await espalier(
+      folder,
+      trained('own.onnx', 'safetensors:two.safetensors', '--loss', 'output:cost', '--out', 'own'),
+    )
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).not.toContain('accuracy')
+    expect(Number(/test loss: ([\d.e-]+)/.exec(stdout)?.[1])).toBeLessThan(0.1)
   })
 
   test('what is printed, and that compare and prune go on with it', async () => {

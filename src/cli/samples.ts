@@ -13,7 +13,7 @@ import {
 } from '../data/index.ts'
 import { type LoadOptions, loadDataset, type Splits } from '../data/node.ts'
 import type { Model } from '../onnx/index.ts'
-import { answersFor, outputsOf } from './losses.ts'
+import { answersFor } from './losses.ts'
 import { answerDimsOf, sampleDimsOf } from './models.ts'
 import type { Options, Parsed } from './options.ts'
 
@@ -102,7 +102,7 @@ export const samplesFor = async (model: Model, spec: string, request: SampleRequ
     seed: splitSeed,
     normalise,
     ignore,
-    answers: answersFor(loss, classes ?? outputsOf(model), request.taught),
+    answers: answersFor(loss, model, { classes, taught: request.taught }),
     answerDims: renamed ? undefined : answerDimsOf(model),
     classes: classes ?? (renamed || !spec.startsWith('images:') ? undefined : statedClasses(model)),
     sampleDims: pictures.multiple === undefined ? sampleDimsOf(model) : undefined,

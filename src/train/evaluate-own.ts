@@ -22,7 +22,7 @@ export const evaluateOwn = async (
   const scores = model.graph.outputs[0]?.name ?? value
   const predictions = new Int32Array(samples)
   let [loss, right, counted] = [0, 0, 0]
-  let told = takesLabels(model) && scores !== value
+  let told = takesLabels(model) && !data.targets && scores !== value
   for (const indices of batchesInOrder(data, samples, batch)) {
     const made = batchOf(data, indices)
     const found = await session.run(feeds(made), told ? [value, scores] : [value])
