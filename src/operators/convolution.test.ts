@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { convCases } from './cases/conv.ts'
 import { convolutionOf } from './conv.ts'
-import { inputByFlippedKernel, inputByTransposition } from './convolution.ts'
+import { type Convolution, inputByFlippedKernel, inputByTransposition } from './convolution.ts'
+import { layoutOf } from './convolution-lines.ts'
+import { phasesOf } from './convolution-phases.ts'
+import { prefersShifting } from './convolution-shift.ts'
 import { weightByConvolution, weightByProducts, weightBySamples } from './convolution-weight.ts'
 import { checkGradient } from './testing/check.ts'
 import { expectSmall } from './testing/gradients.ts'
@@ -21,9 +24,28 @@ test.each(cases.map((c) => [c.name, c] as const))('weight gradient as a convolut
   expectSmall(await checkGradient({ ...c, checked: ['W'] }, rule))
 })
 
+const forms = new Set<string>()
+/** What moves, whether samples stay apart, and whether strides became phases. */
+const formOf = (c: Convolution): string => {
+  const { plain } = phasesOf(c)
+  const apart = layoutOf(plain).apart > 1 ? 'samples apart' : 'samples together'
+  const phases = plain.x[1]! > c.x[1]! ? ', phases' : ''
+  return `${prefersShifting(plain) ? 'both move' : 'x moves'}, ${apart}${phases}`
+}
+
 test.each(dense.map((c) => [c.name, c] as const))('weight gradient as products: %s', async (_, c) => {
-  const rule = only('W', (g, dy) => weightByProducts(g, convolutionOf(g), 'X', dy))
+  const rule = only('W', (g, dy) => {
+    forms.add(formOf(convolutionOf(g)))
+    return weightByProducts(g, convolutionOf(g), 'X', dy)
+  })
   expectSmall(await checkGradient({ ...c, checked: ['W'] }, rule))
+})
+
+test('of products every form has been met', () => {
+  const all = ['both move', 'x moves'].flatMap((moves) =>
+    ['samples apart', 'samples together'].flatMap((samples) => ['', ', phases'].map((p) => `${moves}, ${samples}${p}`)),
+  )
+  expect([...forms].sort()).toEqual(all.sort())
 })
 
 test.each(cases.map((c) => [c.name, c] as const))('input gradient as a transposed convolution: %s', async (_, c) => {

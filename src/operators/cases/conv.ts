@@ -67,6 +67,13 @@ export const convCases: readonly OperatorCase[] = [
   conv('3-D', [1, 2, 3, 4, 3], [2, 2, 2, 2, 2], { pads: [0, 1, 0, 1, 0, 1], strides: [1, 2, 2] }),
   conv('3-D, depthwise', [1, 2, 3, 3, 3], [2, 1, 2, 2, 2], { group: 2 }),
   conv('many channels', [2, 16, 4, 4], [16, 16, 3, 3], { pads: [1, 1, 1, 1] }),
+  conv('few channels, many positions', [2, 2, 9, 11], [2, 2, 3, 3], { pads: [1, 1, 1, 1] }),
+  conv('wider than its outputs', [2, 2, 10, 9], [2, 2, 3, 4], { pads: [1, 0, 0, 0] }),
+  conv('as many positions as channels', [6, 4, 6, 6], [4, 4, 3, 3], { pads: [1, 1, 1, 1] }),
+  conv('one channel to many', [3, 1, 9, 8], [6, 1, 3, 3], { pads: [1, 1, 1, 1] }),
+  conv('stride 2, many positions', [2, 2, 12, 11], [3, 2, 3, 3], { strides: [2, 2], pads: [1, 1, 1, 1] }),
+  conv('one channel to many, stride 2', [2, 1, 12, 12], [4, 1, 3, 3], { strides: [2, 2], pads: [1, 1, 1, 1] }),
+  conv('3-D, many positions', [2, 2, 4, 5, 6], [2, 2, 2, 3, 3], { pads: [0, 1, 1, 1, 1, 1] }),
   transposed('2-D', [1, 2, 3, 3], [2, 3, 3, 3], {}, 3),
   transposed('stride 2', [2, 2, 3, 3], [2, 2, 2, 2], { strides: [2, 2] }, 2),
   transposed('stride 2, pads, output padding', [1, 2, 3, 4], [2, 3, 3, 3], {
