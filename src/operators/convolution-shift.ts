@@ -100,5 +100,7 @@ const sideBySide = (g: GradientContext, both: readonly [Copies, Copies]): [Lines
     const found = [apart, channels * copies.length, to - from] as const
     return { value: reshape(g, joined, found), dims: found }
   }
-  return [rows(both[0]), rows(both[1])]
+  // What is written down first ONNX Runtime runs last: copies of x then wait for no gradient.
+  const second = rows(both[1])
+  return [rows(both[0]), second]
 }
