@@ -82,6 +82,20 @@ describe('convolutions in the blocked layout', () => {
     for (const [i, value] of float32Of(blocked).entries()) expect(value).toBeCloseTo(float32Of(plain)[i]!, 4)
   })
 
+  it('leave no kernel behind that was transposed for the plain ones', async () => {
+    const graph = makeGraph('g')
+    const shapes = { x: [2, 16, 6, 6], w: [16, 32, 3, 3] }
+    graph.inputs = Object.entries(shapes).map(([name, dims]) => ({ name, type: 'float32', dims }))
+    graph.outputs = [{ name: 'y', type: 'float32' }]
+    const exchanged = new GraphBuilder(graph, 'g', graph.nodes).op('Transpose', ['w'], { perm: [1, 0, 2, 3] })
+    graph.nodes.push(makeNode('Conv', ['x', exchanged], ['y']))
+    const model = makeModel(graph)
+    const feeds = Object.fromEntries(Object.entries(shapes).map(([name, dims]) => [name, noise(...dims)]))
+    blockConvolutions(model, await trace(nodeRuntime, model, feeds), await blockSizeOf(nodeRuntime))
+    expect(model.graph.nodes.flatMap((node) => node.outputs)).not.toContain(exchanged)
+    expect((await run(model, feeds)).dims).toEqual([2, 32, 4, 4])
+  })
+
   it('are left alone by an engine that has none', async () => {
     expect(await blockSizeOf(webRuntime)).toBe(1)
   })

@@ -1,5 +1,5 @@
 import { float32, float32Of, sizeOf, type TensorType } from '../base/index.ts'
-import { intOf, intsOf, type Model, makeGraph, makeModel, makeNode, type Node } from '../onnx/index.ts'
+import { intOf, intsOf, type Model, makeGraph, makeModel, makeNode, type Node, removeDead } from '../onnx/index.ts'
 import { type Blocks, blocksOf, roundUp } from './blocks.ts'
 import type { Runtime } from './types.ts'
 
@@ -63,6 +63,8 @@ export const blockConvolutions = (model: Model, types: ReadonlyMap<string, Tenso
     const channels = types.get(node.outputs[0]!)!.dims[1]!
     graph.nodes.push(makeNode('ReorderOutput', [lowered], node.outputs, { channels }, { domain }))
   }
+  // A kernel brought into blocks another way than it was is left behind, and the engine would make it all the same.
+  removeDead(graph)
   model.opsets.set(domain, 1)
 }
 
