@@ -29,17 +29,17 @@ export const byShifting = (g: GradientContext, c: Convolution, x: string, dy: st
     .map((size, i) => (i < last ? Math.max(c.x[i + 2]! + Math.max(begin[i]!, end[i]!), size) : size))
   const unit = grid.map((_, i) => layout.together * sizeOf(grid.slice(i + 1)))
   const move = (k: number, axis: number) => k * dilations[axis]! - begin[axis]!
-  const onGrid = (value: string, dims: readonly number[], axes: number): string => {
-    const missing = grid.map((size, i) => (i === 0 || i >= axes ? 0 : size - dims[i + 2]!))
-    return padZeros(g, value, [0, 0, ...missing.map(() => 0), 0], [0, 0, ...missing, 0])
+  const onGrid = (value: string, dims: readonly number[]): string => {
+    const missing = grid.map((size, i) => (i === 0 || i === last ? 0 : size - dims[i + 2]!))
+    return padZeros(g, laidOut(g, layout, value, dims), [0, 0, ...missing.map(() => 0), 0], [0, 0, ...missing, 0])
   }
 
-  const gradient = onGrid(laidOut(g, layout, dy, c.y), c.y, last)
+  const gradient = onGrid(dy, c.y)
   const down = offsetsOf(kernel.slice(0, last)).map((tap) => ({
     value: gradient,
     start: tap.reduce((sum, k, axis) => sum + move(k, axis) * unit[axis]!, 0),
   }))
-  const input = onGrid(laidOut(g, layout, x, c.x), c.x, last)
+  const input = onGrid(x, c.x)
   const dims = [layout.apart, channels, c.x[2]!, ...grid.slice(1, last), c.x.at(-1)!, layout.together]
   const right = range(0, kernel[last]!).map((k) => readAlongLast(g, input, dims, grid[last]!, move(k, last)))
   const [gradients, inputs] = sideBySide(g, [
