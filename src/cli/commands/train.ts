@@ -12,7 +12,6 @@ import {
   loadCheckpoint,
   openJournal,
   train as run,
-  type Settings,
   samplesInputOf,
   saveCheckpoint,
   type TrainEvent,
@@ -28,77 +27,18 @@ import { loadModel, loadModelFile } from '../models.ts'
 import { checkFolder } from '../outputs.ts'
 import { answersText, showTraining } from '../progress.ts'
 import { commandLine, writeRunReport } from '../run-report.ts'
-import { defaultThreads, trainingFrom, trainingOptions, trainingSections } from '../runs.ts'
+import { trainingFrom, trainingSections } from '../runs.ts'
 import { sampleOptions, samplesFor } from '../samples.ts'
+import { trainOptions } from '../train/flags.ts'
+import { settingsOf } from '../train/settings.ts'
 import { sayTrained, trainedParameters } from '../trained.ts'
-
-/** Flags of which a resumed run must have the same, beside those that its settings name otherwise. */
-const otherSettings = [
-  ...([
-    'label-smoothing',
-    'class-weights',
-    'ignore-index',
-    'delta',
-    'teacher',
-    'temperature',
-    'teacher-share',
-  ] as const),
-  ...(['clip-norm', 'clip-value', 'clip-adaptive', 'bn'] as const),
-]
 
 export const train: Command = command({
   name: 'train',
   summary: 'trains an ONNX file or a network named seed-cnn, tf-cnn, lenet-5, lenet-300-100, vgg-small, resnet-20',
   usage: 'MODEL --data SPEC --out DIR',
   positionals: ['MODEL'],
-  options: {
-    data: { kind: 'text', value: 'SPEC', help: 'mnist, idx:DIR, images:DIR, npz:FILE, safetensors:FILE or csv:FILE' },
-    out: { kind: 'text', value: 'DIR', help: 'folder for model.onnx, report.html, metrics.jsonl and checkpoints' },
-    epochs: { kind: 'number', value: 'N', help: 'passes over the data', default: 1, min: 0 },
-    ...trainingOptions,
-    ...headOptions,
-    ...sampleOptions,
-    resume: { kind: 'flag', help: 'goes on from the checkpoint in --out, to the same weights as an unbroken run' },
-    'evaluate-every': {
-      kind: 'number',
-      value: 'N',
-      help: 'steps between evaluations',
-      default: 50,
-      min: 0,
-      whole: true,
-    },
-    'evaluate-samples': {
-      kind: 'number',
-      value: 'N',
-      help: 'test samples used for those',
-      default: 2000,
-      min: 1,
-      whole: true,
-    },
-    'checkpoint-every': {
-      kind: 'number',
-      value: 'N',
-      help: 'steps between checkpoints (an epoch)',
-      min: 1,
-      whole: true,
-    },
-    'find-lr': {
-      kind: 'flag',
-      help: 'tries rising learning rates on a few batches and suggests one; trains nothing, and needs no --out',
-    },
-    recalibrate: {
-      kind: 'flag',
-      help: 'measures the statistics of BatchNormalization anew at the end, for averaged weights',
-    },
-    'telemetry-every': {
-      kind: 'number',
-      value: 'N',
-      help: "steps between lines on what the optimizer's links do, in metrics.jsonl; 0 for none",
-      default: 50,
-      min: 0,
-      whole: true,
-    },
-  },
+  options: trainOptions,
   sections: {
     ...trainingSections,
     'what is trained': { ...trainingSections['what is trained'], ...headOptions },
@@ -134,27 +74,11 @@ export const train: Command = command({
 
     if (values['find-lr'] || !out) return searchRate(model, training, out, console).finally(close)
 
-    const settings: Settings = {
-      model: source ? source.sha256 : name,
-      data: values.data,
-      optimizer: values.optimizer,
-      lr: values.lr ?? 1e-3,
-      schedule: values.schedule,
-      'weight-decay': values['weight-decay'] ?? null,
-      group: values.group.join(' ') || null,
-      epochs,
-      batch: values.batch,
-      seed,
-      accumulate: values.accumulate,
-      loss: values.loss,
-      ...Object.fromEntries(otherSettings.map((flag) => [flag, values[flag] ?? null])),
-      head: head ? head.to : null,
-      augment: values.augment.join(' ') || null,
-      preprocessing: JSON.stringify(preprocessing),
-      'split-seed': splitSeed,
-      threads: values.threads ?? defaultThreads(),
-      trainable: training.trainable?.join(' ') ?? '',
-    }
+    const { trainable } = training
+    const settings = settingsOf(values, {
+      ...{ model: source ? source.sha256 : name, data: values.data, preprocessing, splitSeed },
+      ...{ head: head?.to, trainable },
+    })
     await mkdir(out, { recursive: true }).catch((error: unknown) => {
       throw new EspalierError('the folder cannot be made', {
         place: { file: out },
