@@ -7,6 +7,7 @@ import { embedding, layerNorm, meanOfTokens, patches, positions, transformerBloc
 /** From the input to the last hidden value, which the body names `features`. */
 export type Body = (net: Net, input: Value) => Value
 
+/** The article's first network: two 5×5 convolutions, each with a pool. */
 export const seedCnn: Body = (net, input) => {
   let x = input
   x = maxPool(net, relu(net, conv(net, 'conv1', x, { to: 16, kernel: 5, pad: 2 })), { kernel: 2 })
@@ -35,11 +36,13 @@ export const lenet5: Body = (net, input) => {
   return relu(net, linear(net, 'fc1', flatten(net, x), { to: 500 }), valueNames.features)
 }
 
+/** Two dense layers of 300 and 100 units (LeCun et al. 1998). */
 export const lenet300: Body = (net, input) => {
   const x = relu(net, linear(net, 'fc1', flatten(net, input), { to: 300 }))
   return relu(net, linear(net, 'fc2', x, { to: 100 }), valueNames.features)
 }
 
+/** Three stages of two 3×3 convolutions and a pool, of 64, 128 and 256 channels (after Simonyan and Zisserman 2015). */
 export const vggSmall: Body = (net, input) => {
   let x = input
   for (const [stage, to] of [64, 128, 256].entries()) {
@@ -50,6 +53,7 @@ export const vggSmall: Body = (net, input) => {
   return flatten(net, x, valueNames.features)
 }
 
+/** He et al. 2016, §4.2: CIFAR's ResNet of n = 3. */
 export const resnet20: Body = (net, input) => {
   let x = conv(net, 'conv1', input, { to: 16, kernel: 3, pad: 1, bias: false })
   x = residualStages(net, relu(net, batchNorm(net, 'bn1', x)), { widths: [16, 32, 64], blocks: 3 })

@@ -6,6 +6,7 @@
  * has two axes or more).
  */
 export type Role = (typeof roles)[number]
+/** Every role there is. */
 export const roles = ['conv', 'conv-transpose', 'dense', 'dense-in-out', 'embedding', 'vector', 'other'] as const
 
 /** A trainable tensor: its values are changed in place by optimizers. */

@@ -19,6 +19,7 @@ export type SessionCache = {
   close(): Promise<void>
 }
 
+/** Keeps the sessions used last open, `limit` of them (8); a model asked for again is not opened again. */
 export const sessionCache = (runtime: Runtime, { limit = 8, ...options }: SessionCacheOptions = {}): SessionCache => {
   if (!(Number.isInteger(limit) && limit > 0))
     throw new UsageError(`limit must be a whole number above 0, not ${limit}`)

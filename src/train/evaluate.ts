@@ -78,6 +78,7 @@ export const evaluate = async (model: Model, data: Dataset, options: EvaluateOpt
 /** The value that a loss named `output:NAME` is. */
 const ownValue = (loss: string) => (loss.startsWith('output:') ? loss.slice('output:'.length) : undefined)
 
+/** Runs an open session over samples and counts what it gets right; `output` is its first unless said. */
 export const evaluateSession = async (
   session: Session,
   data: Dataset,
