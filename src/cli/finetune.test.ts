@@ -453,7 +453,12 @@ describe('what cannot be done is said before anything runs', () => {
     [
       'a teacher of samples prepared otherwise',
       [...fine, '--teacher', 'run/model.onnx'],
-      ['prepared otherwise', '--range 0..1 --mean 0.5 --std 0.25 --layout nchw'],
+      ['prepared otherwise', '--range 0..1 --mean 0.5 --std 0.25 --layout nchw --channels rgb'],
+    ],
+    [
+      'a teacher of the same colours in another order',
+      [...fine, '--mean', '0.5', '--std', '0.25', '--channels', 'bgr', '--teacher', 'run/model.onnx'],
+      ['prepared otherwise', '--channels rgb'],
     ],
     ['a share without a teacher', [...fine, '--teacher-share', '0.5'], ['--teacher-share goes with --teacher']],
     [

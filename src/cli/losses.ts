@@ -7,7 +7,7 @@ import type { Model } from '../onnx/index.ts'
 import { fedInputs } from '../prune/index.ts'
 import { headOf, type TrainOptions } from '../train/node.ts'
 import type { Options, Parsed } from './options.ts'
-import { teaching } from './teachers.ts'
+import { type Pupil, teaching } from './teachers.ts'
 
 /** Flags that say what is minimised. */
 export const lossOptions = {
@@ -67,7 +67,7 @@ export const saidLoss = ({ loss, teacher }: LossValues): string =>
 export const objectiveFrom = async (
   model: Model,
   values: LossValues,
-  { data, teacher, threads }: { data: Dataset; teacher?: Model | undefined; threads: number },
+  { data, teacher, threads, order }: Omit<Pupil, 'outputs'> & { readonly teacher?: Model | undefined },
 ): Promise<Objective> => {
   const outputs = outputsOf(model) ?? data.classes.length
   const weights = values['class-weights']
@@ -82,7 +82,7 @@ export const objectiveFrom = async (
   const name = lossNameFrom(values, data)
   const shares = name === 'kl' && teacher === undefined
   const loss = lossNamed(name, shares ? { temperature: 1, ...options } : options)
-  const guide = teacher && (await teaching(teacher, { data, outputs, threads }, name !== 'kl'))
+  const guide = teacher && (await teaching(teacher, { data, outputs, threads, order }, name !== 'kl'))
   const oneHot = !data.targets && ['bce', 'mse', 'huber'].includes(name)
   const targetsOf =
     guide?.targetsOf ?? (shares ? logsOfShares(data) : oneHot ? oneHotTargets(data, outputs) : undefined)

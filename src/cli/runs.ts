@@ -87,11 +87,20 @@ export type TrainingValues = Parsed<typeof trainingOptions>
 /** Cores used unless said: two at least pay off, more than eight rarely do on one batch. */
 export const defaultThreads = (): number => Math.min(availableParallelism(), 8)
 
+/** What a run is over; `order` is that of its pictures' colours, which a teacher must share. */
+type TrainingOver = {
+  readonly data: Dataset
+  readonly epochs: number
+  readonly lr: number
+  readonly teacher?: Model
+  readonly order?: 'rgb' | 'bgr'
+}
+
 /** What the flags say of a run over `data`, in the form that `train` takes. */
 export const trainingFrom = async (
   model: Model,
   values: TrainingValues,
-  { data, epochs, lr, teacher }: { data: Dataset; epochs: number; lr: number; teacher?: Model },
+  { data, epochs, lr, teacher, order }: TrainingOver,
 ): Promise<Omit<TrainOptions, 'onEvent'> & { close(): Promise<void> }> => {
   const { batch, accumulate, seed, recompute } = values
   const stepsPerEpoch = updatesPerEpoch(data, batch, accumulate)
@@ -107,7 +116,7 @@ export const trainingFrom = async (
     values,
   )
   const threads = values.threads ?? defaultThreads()
-  const { loss, targetsOf, close } = await objectiveFrom(model, values, { data, teacher, threads })
+  const { loss, targetsOf, close } = await objectiveFrom(model, values, { data, teacher, threads, order })
   const augmentation = augmentationNamed(values.augment)
   return {
     ...(augmentation && { augment: { with: augmentation, seed } }),

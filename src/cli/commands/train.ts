@@ -69,7 +69,7 @@ export const train: Command = command({
     const { model, head } = withHead(given, values, data)
     const { close, ...training } = await trainingFrom(model, values, {
       ...{ data, epochs, lr: 1e-3 },
-      ...(teacher && { teacher }),
+      ...(teacher && { teacher, order: preprocessing.order }),
     })
 
     if (values['find-lr'] || !out) return searchRate(model, training, out, console).finally(close)
