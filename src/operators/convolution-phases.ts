@@ -28,6 +28,7 @@ type PhasedAxis = {
   readonly begin: number
 }
 
+/** The convolution of stride 1 that a convolution is; of one group. */
 export const phasesOf = (c: Convolution): Phases => {
   const axes = c.windows.kernel.map((_, axis) => phasedAxis(c, axis))
   const y = c.y.slice(2)
@@ -83,7 +84,8 @@ export const toPhases = (g: GradientContext, c: Convolution, { plain, axes }: Ph
 const everyStep = (g: GradientContext, axes: readonly PhasedAxis[], x: string): string => {
   const cut = axes.map((a, i) => ({ ...a, axis: i + 2 })).filter((a) => a.phases === 1 && a.step > 1)
   if (cut.length === 0) return x
-  if (axes.every((a) => a.phases === 1 && a.start === 0))
+  // ONNX Runtime pools along three axes at most.
+  if (axes.length <= 3 && axes.every((a) => a.phases === 1 && a.start === 0))
     return g.b.op('MaxPool', [x], { kernel_shape: axes.map(() => 1), strides: axes.map((a) => a.step) })
   return slice(g, x, {
     axes: cut.map((a) => a.axis),

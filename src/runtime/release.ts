@@ -20,7 +20,7 @@ export type Recycler = {
  * @param bytes of the tensors that one step brings.
  */
 export const recyclerFor = (bytes: number): Recycler => {
-  const idle = new ArrayBuffer(Math.min(20 * bytes, most))
+  const idle = unlessRefused(Math.min(20 * bytes, most))
   let taken: readonly Tensor[] = []
   return {
     take(tensors) {
@@ -33,6 +33,15 @@ export const recyclerFor = (bytes: number): Recycler => {
     get idle() {
       return idle.byteLength
     },
+  }
+}
+
+/** A device that has no such room trains without it, as before, and no room is asked for where nothing is given back. */
+const unlessRefused = (bytes: number): ArrayBuffer => {
+  try {
+    return new ArrayBuffer(transfers(ArrayBuffer.prototype) ? bytes : 0)
+  } catch {
+    return new ArrayBuffer(0)
   }
 }
 
