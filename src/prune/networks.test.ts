@@ -5,34 +5,18 @@ import { type Model, makeGraph, makeNode, subgraph } from '../onnx/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import { analyzeModel } from './analyze.ts'
 import { applyPlan, composePlans, costOf, planOf, pruneModel, verifyPlan } from './index.ts'
+import { dims, expectEqual, widths } from './testing/equal.ts'
+import { halve } from './testing/halve.ts'
 import { Net, smallCnn } from './testing/networks.ts'
-import type { Plan } from './types.ts'
 
 const runtime = nodeRuntime
-
-/** Prunes half of everything and holds the result against the masked original; the plan and the smaller model. */
-const halve = async (model: Model): Promise<{ plan: Plan; pruned: Model }> => {
-  const { plan, model: pruned } = await pruneModel(model, { runtime, target: { ratio: 0.5 }, criterion: 'random' })
-  await expectEqual(model, pruned, plan)
-  return { plan, pruned }
-}
-
-const expectEqual = async (model: Model, pruned: Model, plan: Plan) => {
-  const proof = await verifyPlan(model, pruned, plan, { runtime })
-  expect(proof.changed).toEqual([])
-  expect(proof.difference).toBeLessThanOrEqual(1e-4)
-  expect(new Set(proof.outputs.map(({ batch }) => batch))).toEqual(new Set([1, 3]))
-}
-
-const widths = (plan: Plan) => Object.fromEntries(plan.groups.map(({ name, size, kept }) => [name, `${kept}/${size}`]))
-const dims = (model: Model, name: string) => model.graph.initializers.get(name)?.dims
 
 describe('networks', () => {
   test('Conv → BatchNormalization → ReLU → pool → Flatten → Gemm: a channel is height · width columns', async () => {
     const net = new Net([2, 8, 8])
     const one = net.pool(net.relu(net.norm(net.conv('x', 'conv', [8, 2, 3]), 'bn', 8)))
     const model = net.model(net.dense(net.flatten(one), 'fc', [5, 128]))
-    const { plan, pruned } = await halve(model)
+    const { plan, model: pruned } = await halve(model, [1, 3])
     expect(widths(plan)).toEqual({ 'conv.weight': '4/8' })
     expect(dims(pruned, 'fc.weight')).toEqual([5, 64])
     for (const part of ['weight', 'bias', 'mean', 'var']) expect(dims(pruned, `bn.${part}`)).toEqual([4])
@@ -48,7 +32,7 @@ describe('networks', () => {
     const stem = net.relu(net.conv('x', 'stem', [6, 3, 3]))
     const inner = net.conv(net.relu(net.conv(stem, 'a', [10, 6, 3])), 'b', [6, 10, 3])
     const model = net.model(net.dense(net.flatten(net.b.op('Add', [stem, inner])), 'fc', [4, 216]))
-    const { plan } = await halve(model)
+    const { plan } = await halve(model, [1, 3])
     expect(widths(plan)).toEqual({ 'stem.weight': '3/6', 'a.weight': '5/10' })
     expect(plan.slices['stem.weight']!['0']).toEqual(plan.slices['b.weight']!['0'])
   })
@@ -58,7 +42,7 @@ describe('networks', () => {
     const [a, b] = [net.relu(net.conv('x', 'a', [4, 2, 3])), net.relu(net.conv('x', 'b', [6, 2, 3]))]
     const joined = net.b.op('Concat', [a, b, a], { axis: 1 })
     const model = net.model(net.dense(net.flatten(net.conv(joined, 'c', [4, 14, 1])), 'fc', [3, 100]))
-    const { plan } = await halve(model)
+    const { plan } = await halve(model, [1, 3])
     const keptA = plan.slices['a.weight']!['0']!
     const keptB = plan.slices['b.weight']!['0']!.map((i) => i + 4)
     expect(plan.slices['c.weight']!['1']).toEqual([...keptA, ...keptB, ...keptA.map((i) => i + 10)])
@@ -69,7 +53,7 @@ describe('networks', () => {
     const wide = net.relu(net.conv('x', 'wide', [8, 4, 1]))
     const deep = net.relu(net.conv(wide, 'deep', [8, 1, 3], 8))
     const model = net.model(net.flatten(net.conv(net.conv(deep, 'grouped', [12, 4, 3], 2), 'last', [3, 12, 1])))
-    const { plan, pruned } = await halve(model)
+    const { plan, model: pruned } = await halve(model, [1, 3])
     // Equal numbers in each of the two groups: a unit is one channel of both.
     expect(widths(plan)).toEqual({ 'wide.weight': '2/4', 'grouped.weight': '3/6' })
     expect(dims(pruned, 'deep.weight')).toEqual([4, 1, 3, 3])
@@ -89,7 +73,7 @@ describe('networks', () => {
       graph.nodes.unshift(makeNode('Constant', [], [name], { value: graph.initializers.get(name)! }))
       graph.initializers.delete(name)
     }
-    const { plan, pruned } = await halve(model)
+    const { plan, model: pruned } = await halve(model, [1, 3])
     expect(widths(plan)).toEqual({ 'one.w': '5/10', 'two.w': '4/8' })
     expect(dims(pruned, 'one.w')).toEqual([6, 5])
     expect(pruned.graph.nodes.some(({ opType }) => opType === 'Constant')).toBe(false)
@@ -99,125 +83,13 @@ describe('networks', () => {
     const net = new Net([6])
     const weight = net.b.op('Transpose', [net.weight('one.weight', [10, 6])], { perm: [1, 0] })
     const model = net.model(net.dense(net.relu(net.b.op('MatMul', ['x', weight])), 'two', [3, 10]))
-    const { plan } = await halve(model)
+    const { plan } = await halve(model, [1, 3])
     expect(widths(plan)).toEqual({ 'one.weight': '5/10' })
     const analysis = await analyzeModel(model, { runtime })
     expect(analysis.groups[0]!.members.map(({ initializer, axis, role }) => [initializer, axis, role])).toEqual([
       ['one.weight', 0, 'produces'],
       ['two.weight', 1, 'consumes'],
     ])
-  })
-
-  test('vectors an exporter merged are copied only where slices differ', async () => {
-    const net = new Net([2, 5, 5])
-    const ones = net.weight('ones', [6], true)
-    const norm = (x: string) => net.b.op('BatchNormalization', [x, ones, 'shift', 'shift', ones])
-    net.weight('shift', [6])
-    const a = net.relu(norm(net.conv('x', 'a', [6, 2, 3])))
-    const b = net.relu(norm(net.conv(a, 'b', [6, 6, 3])))
-    const model = net.model(net.flatten(net.conv(b, 'c', [2, 6, 1])))
-    const { plan, pruned } = await halve(model)
-    expect(plan.slices['a.weight']!['0']).not.toEqual(plan.slices['b.weight']!['0'])
-    expect(plan.copies).toEqual({ ones_copy1: 'ones', shift_copy1: 'shift' })
-    expect(dims(pruned, 'ones_copy1')).toEqual([3])
-
-    const analysis = await analyzeModel(model, { runtime })
-    const same = planOf(analysis, new Map(analysis.groups.map((group) => [group, [1, 4]])), { criterion: 'hand' })
-    expect(same.copies).toEqual({})
-    const smaller = applyPlan(model, same, analysis)
-    expect(smaller.graph.initializers.has('ones_copy1')).toBe(false)
-    await expectEqual(model, smaller, same)
-  })
-
-  test('a copy of which nothing else tells what it lost stays, though it lost the same', async () => {
-    const net = new Net([1])
-    const row = net.weight('row', [1, 6])
-    const sums = ['Relu', 'Tanh'].map((op) => {
-      const units = net.b.op(op, [net.b.op('MatMul', ['x', row])])
-      return net.b.op('ReduceSum', [units, net.b.ints([1])])
-    })
-    const model = net.model(net.b.op('Concat', sums, { axis: 1 }))
-    const analysis = await analyzeModel(model, { runtime })
-    const same = planOf(analysis, new Map(analysis.groups.map((group) => [group, [1, 4]])), { criterion: 'hand' })
-    expect(widths(same)).toEqual({ row: '4/6', row_copy1: '4/6' })
-    expect(same.copies).toEqual({ row_copy1: 'row' })
-    await expectEqual(model, applyPlan(model, same, analysis), same)
-  })
-
-  // A torchvision ResNet-50 with fresh weights arrives so: 47 of its biases are Identities of six.
-  test('vectors an exporter merged and passes on through Identities are told apart as well', async () => {
-    const net = new Net([2, 5, 5])
-    const [bias, unread] = [net.weight('bias', [6]), net.weight('unread', [6])]
-    const again = () => net.b.op('Identity', [bias])
-    const conv = (x: string, name: string, inner: number, biased: string) =>
-      net.relu(net.b.op('Conv', [x, net.weight(name, [6, inner, 1, 1]), biased]))
-    const a = conv('x', 'a', 2, net.b.op('Identity', [again()]))
-    const c = conv(conv(a, 'b', 6, again()), 'c', 6, bias)
-    const d = conv(c, 'd', 6, net.b.op('Identity', [unread]))
-    const model = net.model(net.flatten(net.conv(d, 'out', [2, 6, 1])))
-    const before = [...model.graph.initializers]
-    const { plan, pruned } = await halve(model)
-    expect(widths(plan)).toEqual({ a: '3/6', b: '3/6', c: '3/6', d: '3/6' })
-    expect(plan.copies).toEqual({ bias_copy1: 'bias', bias_copy2: 'bias' })
-    for (const name of ['bias', 'bias_copy1', 'bias_copy2', 'unread']) expect(dims(pruned, name)).toEqual([3])
-    expect(pruned.graph.nodes.map(({ opType }) => opType)).not.toContain('Identity')
-    expect([...model.graph.initializers]).toEqual(before)
-
-    // Where a and b lose the same units they share a bias again, and c, which loses others, has one of its own.
-    const analysis = await analyzeModel(model, { runtime })
-    const gone = (name: string) => (['a', 'b'].includes(name) ? [1, 4] : name === 'c' ? [0] : [])
-    const some = planOf(analysis, new Map(analysis.groups.map((group) => [group, gone(group.name)])), {
-      criterion: 'hand',
-    })
-    expect(some.copies).toEqual({ bias_copy2: 'bias' })
-    const smaller = applyPlan(model, some, analysis)
-    expect([dims(smaller, 'bias'), dims(smaller, 'bias_copy2')]).toEqual([[4], [5]])
-    expect(smaller.graph.initializers.get('unread')).toBe(model.graph.initializers.get('unread'))
-    await expectEqual(model, smaller, some)
-  })
-
-  test('an Identity of a weight that is an output stays', async () => {
-    const net = new Net([4])
-    const [bias, again] = [net.weight('bias', [4]), net.b.op('Identity', ['bias'])]
-    const one = net.relu(net.b.op('Gemm', ['x', net.weight('one', [4, 4]), bias]))
-    const two = net.relu(net.b.op('Gemm', [one, net.weight('two', [4, 4]), again]))
-    const model = net.model(net.dense(two, 'out', [2, 4]))
-    model.graph.outputs.push({ name: again, type: 'float32', dims: [4] })
-    const { plan, pruned } = await halve(model)
-    expect(widths(plan)).toEqual({ two: '2/4' })
-    expect(plan.copies).toEqual({ bias_copy1: 'bias' })
-    expect(pruned.graph.nodes.map(({ opType }) => opType)).toContain('Identity')
-  })
-
-  test('an embedding tied to the output layer stays tied, through an Identity too', async () => {
-    for (const through of [false, true]) {
-      const net = new Net([5, 6])
-      const table = net.weight('table', [9, 6])
-      const ids = net.b.op('ArgMax', [net.b.op('MatMul', ['x', net.weight('scores', [6, 9])])], {
-        axis: 2,
-        keepdims: 0,
-      })
-      const hidden = net.relu(net.b.op('Gather', [table, ids]))
-      const turned = net.b.op('Transpose', [through ? net.b.op('Identity', [table]) : table], { perm: [1, 0] })
-      const model = net.model(net.b.op('MatMul', [hidden, turned]))
-      const { plan, pruned } = await halve(model)
-      expect(plan.copies).toEqual({})
-      expect(plan.groups.map(({ name, members }) => [name, members])).toEqual([
-        ['table', [{ initializer: 'table', axis: 1 }]],
-      ])
-      expect(dims(pruned, 'table')).toEqual([9, 3])
-    }
-  })
-
-  test('a tied weight stays tied', async () => {
-    const net = new Net([6])
-    const weight = net.weight('w', [6, 6])
-    const first = net.relu(net.dense('x', 'in', [6, 6]))
-    const turn = (x: string) => net.relu(net.b.op('MatMul', [x, weight]))
-    const model = net.model(net.dense(turn(turn(first)), 'out', [2, 6]))
-    const { plan } = await halve(model)
-    expect(plan.copies).toEqual({})
-    expect(plan.slices.w!['0']).toEqual(plan.slices.w!['1'])
   })
 
   test('shape arithmetic that never varies is rewritten', async () => {
@@ -228,21 +100,21 @@ describe('networks', () => {
     const flat = (i: number) => net.b.op('Squeeze', [size(i), net.b.ints([0])])
     const target = net.b.op('Concat', [flat(0), net.b.op('Mul', [flat(1), net.b.ints([16])])], { axis: 0 })
     const model = net.model(net.dense(net.b.op('Reshape', [wide, target]), 'fc', [3, 128]))
-    const { plan, pruned } = await halve(model)
+    const { plan, model: pruned } = await halve(model, [1, 3])
     expect(widths(plan)).toEqual({ 'wide.weight': '4/8' })
     expect(pruned.graph.nodes.some(({ opType }) => opType === 'Shape')).toBe(false)
   })
 
   test('the small CNN is pruned twice and the plans compose', async () => {
     const model = smallCnn()
-    const first = await halve(model)
-    const again = await halve(first.pruned)
+    const first = await halve(model, [1, 3])
+    const again = await halve(first.model, [1, 3])
     expect(widths(again.plan)).toEqual({ 'conv1.weight': '2/4', 'conv2.weight': '3/6' })
     const whole = composePlans(first.plan, again.plan)
     expect(widths(whole)).toEqual({ 'conv1.weight': '2/8', 'conv2.weight': '3/12' })
-    await expectEqual(model, again.pruned, whole)
+    await expectEqual(model, again.model, whole)
     const analysis = await analyzeModel(model, { runtime })
-    expect(applyPlan(model, whole, analysis).graph.initializers).toEqual(again.pruned.graph.initializers)
+    expect(applyPlan(model, whole, analysis).graph.initializers).toEqual(again.model.graph.initializers)
   })
 
   test('costs are those of the smaller model, exactly', async () => {
@@ -299,7 +171,7 @@ describe('what must not be touched', () => {
         ]),
     ],
   ])('an If that asks for %s is no obstacle', async (_, condition) => {
-    const { plan } = await halve(withChoice(condition))
+    const { plan } = await halve(withChoice(condition), [1, 3])
     expect(widths(plan)).toEqual({ 'one.weight': '3/6' })
   })
 
