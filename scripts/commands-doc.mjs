@@ -1,21 +1,18 @@
 /**
  * Writes docs/commands.md: every command with a real invocation and what it printed.
  *
- *     npm run build && node scripts/commands-doc.mjs [--fixtures DIR] [--demo FILE]
+ *     npm run build && node scripts/commands-doc.mjs [--demo FILE]
  *
- * --fixtures is where recorded cases lie (../shared/fixtures unless said; without them `parity` is left out). --demo takes
- * the demo's lines from a file, as `espalier demo > FILE` wrote them, instead of running it, which takes minutes.
+ * --demo takes the demo's lines from a file, as `espalier demo > FILE` wrote them, instead of running it, which takes minutes.
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 
 const root = join(import.meta.dirname, '..')
-const { values } = parseArgs({
-  options: { fixtures: { type: 'string', default: join(root, '../shared/fixtures') }, demo: { type: 'string' } },
-})
+const { values } = parseArgs({ options: { demo: { type: 'string' } } })
 const folder = mkdtempSync(join(tmpdir(), 'espalier-commands-'))
 
 const espalier = (words) =>
@@ -32,12 +29,8 @@ const shown = (line, text) => `\`\`\`console\n$ espalier ${line}\n${trimmed(text
 const part = ({ title, words, lines }) =>
   [`## ${title}`, words, ...lines.map((line) => shown(line, espalier(line.split(' '))))].join('\n\n')
 
-const recorded = existsSync(join(values.fixtures, 'gradients'))
-if (recorded) {
-  const [cases, traces] = [join(values.fixtures, 'gradients'), join(values.fixtures, 'optimizer-traces')]
-  for (const file of ['gpt.onnx', 'gpt.safetensors']) cpSync(join(cases, file), join(folder, file))
-  cpSync(join(traces, 'adabelief.safetensors'), join(folder, 'adabelief.safetensors'))
-}
+for (const file of ['gradients/gpt.onnx', 'gradients/gpt.safetensors', 'optimizer-traces/adabelief.safetensors'])
+  cpSync(join(root, 'fixtures', file), join(folder, basename(file)))
 
 const parts = [
   {
@@ -80,15 +73,11 @@ const parts = [
     words: 'A training step beside the forward pass alone; time and memory of pruning.',
     lines: ['bench train --network seed-cnn --steps 40', 'bench prune --network lenet-5'],
   },
-  ...(recorded
-    ? [
-        {
-          title: 'parity',
-          words: 'Gradients and optimizers against what another system recorded.',
-          lines: ['parity gradients gpt.onnx gpt.safetensors', 'parity optimizer adabelief.safetensors'],
-        },
-      ]
-    : []),
+  {
+    title: 'parity',
+    words: 'Gradients and optimizers against what another system recorded.',
+    lines: ['parity gradients gpt.onnx gpt.safetensors', 'parity optimizer adabelief.safetensors'],
+  },
 ]
 
 const demo = values.demo ? readFileSync(values.demo, 'utf8') : espalier(['demo'])

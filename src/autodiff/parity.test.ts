@@ -1,12 +1,10 @@
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { readSafetensors } from '../formats/file.ts'
 import { readModel } from '../onnx/file.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import { webRuntime } from '../runtime/web.ts'
+import { fixture } from '../testing/fixtures.ts'
 import { gradientParity } from './index.ts'
-
-const fixture = (file: string) => fileURLToPath(new URL(`../../../shared/fixtures/gradients/${file}`, import.meta.url))
 
 const cases = [
   'seed-cnn',
@@ -26,8 +24,8 @@ const cases = [
 
 describe.each([nodeRuntime, webRuntime])('gradients recorded from PyTorch, on the $name engine', (runtime) => {
   it.each(cases)('%s within 1e-4', async (name) => {
-    const model = await readModel(fixture(`${name}.onnx`))
-    const parity = await gradientParity(runtime, model, await readSafetensors(fixture(`${name}.safetensors`)))
+    const model = await readModel(fixture(`gradients/${name}.onnx`))
+    const parity = await gradientParity(runtime, model, await readSafetensors(fixture(`gradients/${name}.safetensors`)))
     expect(parity.loss).toBeCloseTo(parity.recordedLoss, 4)
     const far = parity.parameters.filter(({ error }) => !(error <= 1e-4)).map(({ name, error }) => ({ name, error }))
     expect(far).toEqual([])

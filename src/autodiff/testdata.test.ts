@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { float32, float32Of, messageOf, random, type Tensor } from '../base/index.ts'
@@ -13,14 +13,15 @@ import {
 } from '../onnx/index.ts'
 import { operatorOf, stops } from '../operators/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
+import { packaged } from '../testing/packages.ts'
 import { checkDirections } from './testing/directions.ts'
 
 // ONNX's own models, as Debian packages them (libonnx-testdata): every one whose outputs vary smoothly with some input has our
 // gradient held against central differences along a few directions. What is left out is counted, by reason.
 
-const root = '/usr/share/libonnx-testdata/data'
+const root = packaged('libonnx-testdata')
 const kinds = ['node', 'pytorch-converted', 'pytorch-operator', 'simple']
-const folders = existsSync(root)
+const folders = root
   ? kinds.flatMap((kind) =>
       readdirSync(join(root, kind))
         .sort()
@@ -50,14 +51,14 @@ type Loaded = { readonly model: Model; readonly feeds: Readonly<Record<string, T
  * engine is raised to opset 7 first.
  */
 const load = (folder: string): Loaded | string => {
-  const model = upgradeOpset(decodeModel(read(join(root, folder, 'model.onnx')), { file: folder }), 7)
+  const model = upgradeOpset(decodeModel(read(join(root!, folder, 'model.onnx')), { file: folder }), 7)
   const { graph } = model
   const feeds: Record<string, Tensor> = {}
   const fixed = new Set(graph.nodes.flatMap((node) => (bound[node.opType] ?? []).flatMap((i) => node.inputs[i] || [])))
   for (const [i, { name, type }] of graph.inputs.entries()) {
     if (graph.initializers.has(name)) continue
     if (type === 'undefined') return 'an input is no tensor'
-    const tensor = tensorFromProto(read(join(root, folder, 'test_data_set_0', `input_${i}.pb`)))
+    const tensor = tensorFromProto(read(join(root!, folder, 'test_data_set_0', `input_${i}.pb`)))
     if (tensor.type === 'float32' && !fixed.has(name)) feeds[name] = tensor
     else graph.initializers.set(name, tensor)
   }
@@ -139,51 +140,47 @@ const disagreement = async ({ model, feeds }: Loaded, variables: readonly string
   return told.join('; ')
 }
 
-test.skipIf(folders.length === 0 && !process.env.CI)(
-  "our gradients of ONNX's models agree with differences",
-  { timeout: 300_000 },
-  async () => {
-    const skipped: Record<string, number> = {}
-    const wrong: string[] = []
-    let agreed = 0
-    const check = async (folder: string): Promise<string | undefined> => {
-      const loaded = load(folder)
-      if (typeof loaded === 'string') return loaded
-      const weights = [...loaded.model.graph.initializers].filter(([, { type }]) => type === 'float32').map(([n]) => n)
-      const variables = [...Object.keys(loaded.feeds), ...(folder.startsWith('pytorch') ? weights : [])]
-      const reason = reasonOf(loaded, variables)
-      if (reason !== undefined) return reason
-      const found = await disagreement(loaded, variables)
-      if (found === undefined) {
-        agreed++
-        return undefined
-      }
-      if (/'Loop': no gradient is known/.test(found)) return 'a loop has as many steps as its inputs say'
-      const refusal = await refusalOf(loaded)
-      if (refusal === undefined) wrong.push(`${folder}: ${found}`)
-      return refusal
+test.skipIf(!root)("our gradients of ONNX's models agree with differences", { timeout: 300_000 }, async () => {
+  const skipped: Record<string, number> = {}
+  const wrong: string[] = []
+  let agreed = 0
+  const check = async (folder: string): Promise<string | undefined> => {
+    const loaded = load(folder)
+    if (typeof loaded === 'string') return loaded
+    const weights = [...loaded.model.graph.initializers].filter(([, { type }]) => type === 'float32').map(([n]) => n)
+    const variables = [...Object.keys(loaded.feeds), ...(folder.startsWith('pytorch') ? weights : [])]
+    const reason = reasonOf(loaded, variables)
+    if (reason !== undefined) return reason
+    const found = await disagreement(loaded, variables)
+    if (found === undefined) {
+      agreed++
+      return undefined
     }
-    for (const folder of folders) {
-      const reason = await check(folder)
-      if (reason !== undefined) skipped[reason] = (skipped[reason] ?? 0) + 1
-    }
-    expect(wrong).toEqual([])
-    expect({ agreed, ...skipped }).toEqual({
-      agreed: 721,
-      'no input is a float32 tensor': 194,
-      'no output varies smoothly': 90,
-      // Sequences and optionals, which cannot be fed from JavaScript.
-      'an input is no tensor': 22,
-      // Casts to other types, powers of whole numbers.
-      'no output is a float32 tensor': 13,
-      'it draws at random': 10,
-      // Adam, Adagrad, Momentum; Gradient has tests of its own.
-      'ONNX Runtime does not know the operator': 9,
-      // Recurrent layers with the batch first, bfloat16, powers of unsigned numbers.
-      'ONNX Runtime does not run it': 8,
-      'an output is not finite': 3,
-      'Scan over batches, as opset 8 had it': 1,
-      'a loop has as many steps as its inputs say': 1,
-    })
-  },
-)
+    if (/'Loop': no gradient is known/.test(found)) return 'a loop has as many steps as its inputs say'
+    const refusal = await refusalOf(loaded)
+    if (refusal === undefined) wrong.push(`${folder}: ${found}`)
+    return refusal
+  }
+  for (const folder of folders) {
+    const reason = await check(folder)
+    if (reason !== undefined) skipped[reason] = (skipped[reason] ?? 0) + 1
+  }
+  expect(wrong).toEqual([])
+  expect({ agreed, ...skipped }).toEqual({
+    agreed: 721,
+    'no input is a float32 tensor': 194,
+    'no output varies smoothly': 90,
+    // Sequences and optionals, which cannot be fed from JavaScript.
+    'an input is no tensor': 22,
+    // Casts to other types, powers of whole numbers.
+    'no output is a float32 tensor': 13,
+    'it draws at random': 10,
+    // Adam, Adagrad, Momentum; Gradient has tests of its own.
+    'ONNX Runtime does not know the operator': 9,
+    // Recurrent layers with the batch first, bfloat16, powers of unsigned numbers.
+    'ONNX Runtime does not run it': 8,
+    'an output is not finite': 3,
+    'Scan over batches, as opset 8 had it': 1,
+    'a loop has as many steps as its inputs say': 1,
+  })
+})

@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { float32, float32Of, int64 } from '../base/index.ts'
 import { readSafetensors, writeNpy, writeNpz, writeSafetensors } from '../formats/node.ts'
 import { readModel, writeModel } from '../onnx/file.ts'
+import { fixture } from '../testing/fixtures.ts'
 import { commands } from './commands/index.ts'
 import { espalier, json, spawned, temporary, writeDigits, writeNetwork } from './testing/cli.ts'
 
-const fixtures = join(import.meta.dirname, '../../../shared/fixtures')
 const { version }: { version: string } = createRequire(import.meta.url)('../../package.json')
 
 let folder: string
@@ -142,7 +142,7 @@ describe('inspect', () => {
 
   test('a TensorFlow checkpoint by its prefix, any of its files or its folder', async () => {
     for (const path of ['tf-checkpoint/model.ckpt', 'tf-checkpoint/model.ckpt.index', 'tf-checkpoint']) {
-      const { kind, variables, parameters } = await json<Inspected>(folder, ['inspect', join(fixtures, path)])
+      const { kind, variables, parameters } = await json<Inspected>(folder, ['inspect', fixture(path)])
       expect(kind).toBe('tensorflow-checkpoint')
       expect(variables['dnn/hidden1/weights']).toEqual({ type: 'float32', shape: [784, 300] })
       expect(variables['dnn/output/biases']).toEqual({ type: 'float32', shape: [10] })
@@ -272,10 +272,7 @@ describe('compare', () => {
 })
 
 describe('parity', () => {
-  const gradients = (name: string) => [
-    join(fixtures, `gradients/${name}.onnx`),
-    join(fixtures, `gradients/${name}.safetensors`),
-  ]
+  const gradients = (name: string) => [fixture(`gradients/${name}.onnx`), fixture(`gradients/${name}.safetensors`)]
 
   test('gradients against recorded ones, written where asked', async () => {
     for (const name of ['mlp', 'resnet-train']) {
@@ -299,7 +296,7 @@ describe('parity', () => {
 
   test('an optimizer against its trace', async () => {
     for (const name of ['ranger', 'adamw', 'lookahead-sgd']) {
-      const trace = join(fixtures, `optimizer-traces/${name}.safetensors`)
+      const trace = fixture(`optimizer-traces/${name}.safetensors`)
       const found = await json<{ worst: number; tolerance: number }>(folder, ['parity', 'optimizer', trace])
       expect(found.worst, name).toBeLessThanOrEqual(2e-6)
       expect(found.tolerance).toBe(2e-6)
@@ -313,7 +310,7 @@ describe('parity', () => {
     expect(code).toBe(1)
     expect(stderr).toContain('the largest relative error is')
     expect(JSON.parse(stdout)).toMatchObject({ tolerance: 1e-12 })
-    const trace = join(fixtures, 'optimizer-traces/ranger.safetensors')
+    const trace = fixture('optimizer-traces/ranger.safetensors')
     const found = await espalier(folder, ['parity', 'optimizer', trace, '--tolerance', '0', '--json'])
     expect(found.code).toBe(1)
     expect(JSON.parse(found.stdout).worst).toBeGreaterThan(0)

@@ -512,7 +512,7 @@ describe('what cannot be done leaves everything as it was', () => {
       ['MODEL and --plan are the same file'],
     ],
     ['a file that is not there', 1, ['none.onnx', '--ratio', '0.5', ...out], ['none.onnx', 'no such file']],
-    ['a file of another kind', 2, ['../shared.safetensors', '--ratio', '0.5', ...out], []],
+    ['a file of another kind', 2, ['../another.safetensors', '--ratio', '0.5', ...out], []],
     ['a folder', 1, ['data', '--ratio', '0.5', ...out], ["'data'"]],
     [
       'a plan into a file as if it were a folder',
@@ -563,9 +563,9 @@ describe('what cannot be done leaves everything as it was', () => {
       ['conv9*'],
     ],
   ])('%s', async (what, code, args, texts) => {
-    if (what === 'a file of another kind') await writeFile(at('../shared.safetensors'), safetensors)
+    if (what === 'a file of another kind') await writeFile(at('../another.safetensors'), safetensors)
     await untouched(args, { code, texts })
-    if (what === 'a file of another kind') await rm(at('../shared.safetensors'))
+    if (what === 'a file of another kind') await rm(at('../another.safetensors'))
   })
 
   test('a truncated file', async () => {

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +5,7 @@ import { encode } from 'fast-png'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { float32, int64, numbersOf, type Tensor, UsageError, uint8 } from '../base/index.ts'
 import { writeNpz, writeSafetensors } from '../formats/file.ts'
+import { packaged } from '../testing/packages.ts'
 import { batchOf } from './batches.ts'
 import { loadDataset } from './load.ts'
 import { parseTable } from './sources/csv.ts'
@@ -28,8 +28,8 @@ test('MNIST: all 70 000 images, kept as bytes', async () => {
   expect(mean).toBeCloseTo(0.1307, 2)
 })
 
-const fashion = '/usr/share/datasets/fashion-mnist'
-test.skipIf(!existsSync(fashion))('gzipped IDX files: Debian’s Fashion-MNIST', async () => {
+const fashion = packaged('dataset-fashion-mnist')
+test.skipIf(!fashion)('gzipped IDX files: Debian’s Fashion-MNIST', async () => {
   const { train, test } = await loadDataset(`idx:${fashion}`)
   expect([train.size, test.size, train.sampleDims]).toEqual([60_000, 10_000, [1, 28, 28]])
   expect([...train.labels.slice(0, 4)]).toEqual([9, 0, 0, 3])

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { packaged } from '../testing/packages.ts'
 import { type Image, resize, withChannels } from './resize.ts'
 
 const picture = (height: number, width: number, channels: 1 | 3): Image => ({
@@ -40,8 +40,7 @@ test('grey is repeated and colour becomes its luma', () => {
 })
 
 const python = '/usr/bin/python3'
-const hasTorch = existsSync(python) && existsSync('/usr/lib/python3/dist-packages/torch')
-test.skipIf(!hasTorch)('agrees with PyTorch’s antialiased interpolation', () => {
+test.skipIf(!packaged('python3-torch'))('agrees with PyTorch’s antialiased interpolation', () => {
   const sizes = [
     [9, 13, 4, 5],
     [8, 8, 16, 12],

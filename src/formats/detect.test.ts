@@ -1,21 +1,21 @@
-import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { float32, random } from '../base/index.ts'
+import { fixture } from '../testing/fixtures.ts'
+import { packaged } from '../testing/packages.ts'
 import { kindOf } from './detect.ts'
 import { kindOfFile, writeNpz } from './file.ts'
 
-const fixtures = '../shared/fixtures'
 const ofBytes = (bytes: Uint8Array) =>
   kindOf({ head: bytes.subarray(0, 4096), tail: bytes.subarray(-8), size: bytes.length })
 
 test('tells every fixture by its content', async () => {
-  for (const name of await readdir(`${fixtures}/gradients`))
-    expect(await kindOfFile(`${fixtures}/gradients/${name}`)).toBe(name.replace(/^.*\./, ''))
+  for (const name of await readdir(fixture('gradients')))
+    expect(await kindOfFile(fixture(`gradients/${name}`))).toBe(name.replace(/^.*\./, ''))
   for (const ending of ['', '.index', '.meta', '.data-00000-of-00001'])
-    expect(await kindOfFile(`${fixtures}/tf-checkpoint/model.ckpt${ending}`)).toBe('tensorflow-checkpoint')
+    expect(await kindOfFile(fixture(`tf-checkpoint/model.ckpt${ending}`))).toBe('tensorflow-checkpoint')
 })
 
 test('tells archives of arrays from other archives', async () => {
@@ -40,9 +40,9 @@ test('takes no other file for one of its own', async () => {
   expect(Array.from({ length: 2000 }, noise).filter((bytes) => ofBytes(bytes) !== undefined)).toHaveLength(0)
 })
 
-const models = '/usr/share/libonnx-testdata'
-test.skipIf(!existsSync(models))('takes every model of the ONNX test data for a model', async () => {
-  const paths = (await readdir(models, { recursive: true })).filter((path) => path.endsWith('model.onnx'))
+const models = packaged('libonnx-testdata')
+test.skipIf(!models)('takes every model of the ONNX test data for a model', async () => {
+  const paths = (await readdir(models!, { recursive: true })).filter((path) => path.endsWith('model.onnx'))
   expect(paths.length).toBeGreaterThan(1000)
-  for (const path of paths) expect(await kindOfFile(join(models, path)), path).toBe('onnx')
+  for (const path of paths) expect(await kindOfFile(join(models!, path)), path).toBe('onnx')
 })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { EspalierError, float32, int64, type Random, random, type Tensor, uint8 } from '../base/index.ts'
+import { fixture } from '../testing/fixtures.ts'
 import { kindOf } from './detect.ts'
 import { decodeIdx } from './idx.ts'
 import { decodeNpy, decodeNpz, encodeNpy, encodeNpz } from './numpy.ts'
@@ -10,7 +11,7 @@ import { readSavedSlices } from './tensorflow/saved-slices.ts'
 import { readTable } from './tensorflow/table.ts'
 import { message, table } from './testing/table.ts'
 
-const fixture = '../shared/fixtures/tf-checkpoint/model.ckpt'
+const checkpoint = fixture('tf-checkpoint/model.ckpt')
 const tensors = new Map<string, Tensor>([
   ['weights', float32([2, 3], [1, 2, 3, 4, 5, 6])],
   ['ids', int64([2], [1, 2])],
@@ -29,7 +30,7 @@ const mutated = (bytes: Uint8Array, dice: Random): Uint8Array => {
   return cut < 0.8 ? changed.subarray(0, b) : Uint8Array.from([...changed.subarray(0, b), ...changed.subarray(a)])
 }
 
-const index = readTable(readFileSync(`${fixture}.index`))
+const index = readTable(readFileSync(`${checkpoint}.index`))
 /** A checkpoint's index with one entry mutated and every checksum right, so that what lies inside is reached. */
 const damagedBundle = (dice: Random) => {
   const which = dice.below(index.length)
@@ -63,7 +64,7 @@ const cases: Record<string, (dice: Random) => unknown> = {
     for (const name of saved.variables.keys()) saved.tensor(name)
   },
   detect: (dice) => {
-    const bytes = mutated(readFileSync('../shared/fixtures/gradients/mlp.onnx'), dice)
+    const bytes = mutated(readFileSync(fixture('gradients/mlp.onnx')), dice)
     kindOf({ head: bytes.subarray(0, 4096), tail: bytes.subarray(-8), size: bytes.length })
   },
 }

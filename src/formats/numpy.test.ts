@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { zipSync } from 'fflate'
 import { expect, test } from 'vitest'
 import { bool, FormatError, float32, int64, numbersOf, type Tensor, UnsupportedError } from '../base/index.ts'
+import { packaged } from '../testing/packages.ts'
 import { readNpy, readNpz, writeNpz } from './file.ts'
 import { decodeNpy, decodeNpz, encodeNpy, encodeNpz } from './numpy.ts'
 
@@ -82,8 +82,7 @@ test('a damaged archive and an archive that would fill the memory are refused', 
 })
 
 const python = '/usr/bin/python3'
-const hasNumpy = existsSync(python) && existsSync('/usr/lib/python3/dist-packages/numpy')
-test.skipIf(!hasNumpy)('reads what NumPy writes and NumPy reads what this writes', async () => {
+test.skipIf(!packaged('python3-numpy'))('reads what NumPy writes and NumPy reads what this writes', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'numpy-'))
   const run = (script: string) =>
     execFileSync(python, ['-c', `import numpy as np\n${script}`], { cwd: folder }).toString()

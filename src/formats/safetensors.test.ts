@@ -4,10 +4,9 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { bool, FormatError, float32, float32Of, int64, numbersOf, sizeOf, type Tensor } from '../base/index.ts'
+import { fixture } from '../testing/fixtures.ts'
 import { readSafetensors, writeSafetensors } from './file.ts'
 import { decodeSafetensors, encodeSafetensors } from './safetensors.ts'
-
-const fixtures = '../shared/fixtures'
 
 /** A file with this header, as text or JSON, and this many bytes of data. */
 const fileOf = (header: unknown, size = 0, length?: bigint) => {
@@ -20,8 +19,8 @@ const fileOf = (header: unknown, size = 0, length?: bigint) => {
 
 test('reads every fixture, and writes it back to equal tensors', async () => {
   for (const folder of ['gradients', 'optimizer-traces'])
-    for (const name of (await readdir(join(fixtures, folder))).filter((name) => name.endsWith('.safetensors'))) {
-      const { tensors, metadata } = await readSafetensors(join(fixtures, folder, name))
+    for (const name of (await readdir(fixture(folder))).filter((name) => name.endsWith('.safetensors'))) {
+      const { tensors, metadata } = await readSafetensors(fixture(`${folder}/${name}`))
       const again = decodeSafetensors(encodeSafetensors(tensors, metadata))
       expect(again.metadata).toEqual(metadata)
       expect(again.tensors.size).toBe(tensors.size)

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EspalierError, FormatError, float32Of, numbersOf, type Tensor } from '../base/index.ts'
+import { fixture } from '../testing/fixtures.ts'
 import { crc32c, masked } from './tensorflow/crc32c.ts'
 import { readCheckpoint, variableShapes } from './tensorflow.ts'
 import { concat, message, table, varint, word } from './testing/table.ts'
 
-const fixture = '../shared/fixtures/tf-checkpoint/model.ckpt'
+const checkpoint = fixture('tf-checkpoint/model.ckpt')
 let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tensorflow-'))
@@ -26,13 +27,13 @@ const shapes = {
 }
 
 test.each(['', '.index', '.meta', '.data-00000-of-00001'])('names the variables, given %s', async (ending) => {
-  const variables = await variableShapes(`${fixture}${ending}`)
+  const variables = await variableShapes(`${checkpoint}${ending}`)
   expect(Object.fromEntries([...variables].map(([name, { dims }]) => [name, dims]))).toEqual(shapes)
   expect(new Set([...variables.values()].map(({ type }) => type))).toEqual(new Set(['float32']))
 })
 
 test('the trained network read from a checkpoint classifies 9721 of the 10 000 test images', async () => {
-  const variables = await readCheckpoint(fixture)
+  const variables = await readCheckpoint(checkpoint)
   const layers = ['hidden1', 'hidden2', 'hidden3', 'output'].map((name) => ({
     weights: float32Of(variables.get(`dnn/${name}/weights`)!),
     biases: float32Of(variables.get(`dnn/${name}/biases`)!),
@@ -59,7 +60,7 @@ test('the trained network read from a checkpoint classifies 9721 of the 10 000 t
 
 const copyOfFixture = async (name: string) => {
   const prefix = join(folder, name)
-  for (const ending of ['.index', '.data-00000-of-00001']) await cp(`${fixture}${ending}`, `${prefix}${ending}`)
+  for (const ending of ['.index', '.data-00000-of-00001']) await cp(`${checkpoint}${ending}`, `${prefix}${ending}`)
   return prefix
 }
 

@@ -4,16 +4,13 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { nodeRuntime } from '../runtime/node.ts'
 import type { Values } from '../runtime/types.ts'
+import { packaged } from '../testing/packages.ts'
 import { decodeModel, encodeModel, tensorFromProto } from './codec.ts'
 
-/**
- * ONNX's own conformance models, as Debian packages them (libonnx-testdata). Where the package is absent these tests are
- * skipped, except in CI, which installs it.
- */
-const root = '/usr/share/libonnx-testdata/data'
-const present = existsSync(root)
+/** ONNX's own conformance models, as Debian packages them (libonnx-testdata). */
+const root = packaged('libonnx-testdata')
 
-const folders = present
+const folders = root
   ? readdirSync(root, { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('model.onnx'))
       .map((path) => join(root, path, '..'))
@@ -47,9 +44,7 @@ const outputsOf = async (bytes: Uint8Array, feeds: Values): Promise<Values | und
   }
 }
 
-if (!present) console.warn(`${root} is absent: install Debian's libonnx-testdata to test against ONNX's own models`)
-
-describe.skipIf(!present && !process.env.CI)('the conformance models of ONNX', () => {
+describe.skipIf(!root)('the conformance models of ONNX', () => {
   it('are all there', () => {
     expect(folders.length).toBeGreaterThanOrEqual(1072)
   })

@@ -1,17 +1,17 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { numbersOf, type Tensor } from '../base/index.ts'
 import { decodeModel, floatOf, type Node, stringOf } from '../onnx/index.ts'
 import { tensorFromProto } from '../onnx/tensorproto.ts'
+import { packaged } from '../testing/packages.ts'
 import { withDecay } from './links/decay.ts'
 import { adagradScaling, adamScaling, momentum, weightDecay } from './links/index.ts'
 import { optimizer, type Recipe } from './optimizer.ts'
 import type { Slots } from './types.ts'
 
-const folder = '/usr/share/libonnx-testdata/data/node'
-const cases = existsSync(folder)
-  ? readdirSync(folder).filter((name) => /^test_(adam|adagrad|momentum|nesterov)/.test(name))
-  : []
+const root = packaged('libonnx-testdata')
+const folder = `${root}/node`
+const cases = root ? readdirSync(folder).filter((name) => /^test_(adam|adagrad|momentum|nesterov)/.test(name)) : []
 
 const tensor = (path: string): Tensor => tensorFromProto(readFileSync(path), { file: path })
 
@@ -62,7 +62,7 @@ const chains: Record<string, (node: Node, t: number) => { recipe: (lr: number) =
   }),
 }
 
-describe.skipIf(cases.length === 0)("ONNX's own vectors", () => {
+describe.skipIf(!root)("ONNX's own vectors", () => {
   test.each(cases)('%s', (name) => {
     const model = decodeModel(readFileSync(`${folder}/${name}/model.onnx`))
     const node = model.graph.nodes[0]!

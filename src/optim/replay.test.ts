@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { decodeSafetensors } from '../formats/index.ts'
+import { fixture } from '../testing/fixtures.ts'
 import { decodeTrace, recipeFor, replay } from './replay/index.ts'
 
-const folder = '../shared/fixtures/optimizer-traces'
+const folder = fixture('optimizer-traces')
 const names = readdirSync(folder).filter((name) => name.endsWith('.safetensors'))
 const load = (name: string) => decodeTrace(decodeSafetensors(readFileSync(`${folder}/${name}`)), name)
 const tolerance = (name: string) => (/^(muon|prodigy|soap)/.test(name) ? 5e-5 : 2e-6)

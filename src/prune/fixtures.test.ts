@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { readModel } from '../onnx/file.ts'
 import { nodeRuntime } from '../runtime/node.ts'
+import { fixture } from '../testing/fixtures.ts'
 import { costOf, pruneModel, verifyPlan } from './index.ts'
 
 /** Share of the multiply–accumulates that must be gone after half of all units are; 0 where nothing may go yet. */
@@ -20,7 +21,7 @@ const networks: Record<string, number> = {
 
 describe('networks as PyTorch exports them, half of every group removed', () => {
   test.each(Object.entries(networks))('%s', async (name, share) => {
-    const model = await readModel(`../shared/fixtures/gradients/${name}.onnx`)
+    const model = await readModel(fixture(`gradients/${name}.onnx`))
     const { model: pruned, plan } = await pruneModel(model, { runtime: nodeRuntime, target: { ratio: 0.5 } })
     const proof = await verifyPlan(model, pruned, plan, { runtime: nodeRuntime })
     expect(proof.changed).toEqual([])

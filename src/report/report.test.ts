@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { launch, skipped } from '../testing/browser/chromium.ts'
 import { renderReport } from './page.ts'
 import { headlineOf } from './sections/headline.ts'
 import { sampleReport } from './testing/sample.ts'
@@ -112,27 +112,13 @@ describe('the text of the page', () => {
   })
 })
 
-const found = [
-  process.env.CHROMIUM_PATH,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-].find((path) => path !== undefined && existsSync(path))
-const required = Boolean(process.env.CI)
-if (!found && !required) console.warn('No Chromium here: the page is not opened. Install it, or set CHROMIUM_PATH.')
-
-describe.skipIf(!found && !required)('the page in a browser', () => {
+describe.skipIf(skipped)('the page in a browser', () => {
   let browser: Browser
   let folder: string
   let file: string
 
   beforeAll(async () => {
-    if (!found) throw new Error('CI must have Chromium: install it at /usr/bin/chromium or set CHROMIUM_PATH')
-    const quiet = ['quic', 'background-networking', 'component-update', 'sync'].map((part) => `--disable-${part}`)
-    browser = await chromium.launch({
-      executablePath: found,
-      args: ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', ...quiet],
-    })
+    browser = await launch()
     folder = await mkdtemp(join(tmpdir(), 'espalier-report-'))
     file = join(folder, 'report.html')
     await writeFile(file, renderReport(sampleReport(0, 60)))

@@ -11,6 +11,7 @@ import {
   makeModel,
   subgraph,
 } from '../onnx/index.ts'
+import { fixture } from '../testing/fixtures.ts'
 import { constants, measureLatency, type Runtime, sessionCache, trace } from './index.ts'
 import { nodeRuntime } from './node.ts'
 import { webRuntime } from './web.ts'
@@ -40,7 +41,7 @@ const product = () =>
   })
 
 const ones = float32([1, 2], [1, 1])
-const fixture = (name: string) => new Uint8Array(readFileSync(`../shared/fixtures/gradients/${name}.onnx`))
+const recorded = (name: string) => new Uint8Array(readFileSync(fixture(`gradients/${name}.onnx`)))
 const wave = (dims: number[]) =>
   float32(
     dims,
@@ -129,7 +130,7 @@ describe.each([nodeRuntime, webRuntime])('the $name runtime', (runtime: Runtime)
   })
 
   test('a file is opened by its path', async () => {
-    const session = await runtime.open({ path: '../shared/fixtures/gradients/mlp.onnx' })
+    const session = await runtime.open({ path: fixture('gradients/mlp.onnx') })
     expect(session.outputs.length).toBe(1)
     await session.close()
   })
@@ -242,7 +243,7 @@ describe.each([nodeRuntime, webRuntime])('the $name runtime', (runtime: Runtime)
   })
 
   test('trace gives every value of a real network', async () => {
-    const model = decodeModel(fixture('resnet-eval'))
+    const model = decodeModel(recorded('resnet-eval'))
     const traced = await trace(runtime, model, { x: wave([2, 3, 16, 16]) })
     expect(traced.get('x')).toEqual({ type: 'float32', dims: [2, 3, 16, 16] })
     expect(traced.get('/stem/Conv_output_0')).toEqual({ type: 'float32', dims: [2, 8, 16, 16] })
@@ -349,7 +350,7 @@ const unary = (op: string, type: DataType = 'float32', input = 'x') =>
   modelOf({ x: [type, [2]] }, (b) => ({ [b.op(op, [input], {}, { name: 'it' })]: type }))
 
 test.each(['resnet-eval', 'inception'])('both engines trace %s alike and give the same outputs', async (name) => {
-  const model = decodeModel(fixture(name))
+  const model = decodeModel(recorded(name))
   const dims = model.graph.inputs[0]!.dims!.map((dim) => (typeof dim === 'number' ? dim : 2))
   const x = wave(dims)
   const input = model.graph.inputs[0]!.name

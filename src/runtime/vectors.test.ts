@@ -2,16 +2,18 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { Tensor } from '../base/index.ts'
 import { decodeModel, tensorFromProto } from '../onnx/index.ts'
+import { packaged } from '../testing/packages.ts'
 import { trace } from './index.ts'
 import { nodeRuntime } from './node.ts'
 
 /** ONNX's own test models, where Debian's libonnx-testdata is installed: one folder per operator and variant. */
-const folder = '/usr/share/libonnx-testdata/data/node'
-const names = existsSync(folder) ? readdirSync(folder).sort() : []
+const root = packaged('libonnx-testdata')
+const folder = `${root}/node`
+const names = root ? readdirSync(folder).sort() : []
 
 const read = (path: string) => new Uint8Array(readFileSync(path))
 
-describe.skipIf(names.length === 0)("ONNX's test models", () => {
+describe.skipIf(!root)("ONNX's test models", () => {
   test('trace says of every output the type and shape it has when run', async () => {
     let outputs = 0
     for (const name of names.filter((_, i) => i % 3 === 0)) {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { float32, numbersOf } from '../../base/index.ts'
 import {
@@ -11,12 +11,13 @@ import {
   upgradeOpset,
 } from '../../onnx/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
+import { packaged } from '../../testing/packages.ts'
 import { lower } from './index.ts'
 
-const folder = '/usr/share/libonnx-testdata/data/simple'
-const read = (path: string) => new Uint8Array(readFileSync(`${folder}/${path}`))
+const root = packaged('libonnx-testdata')
+const read = (path: string) => new Uint8Array(readFileSync(`${root}/simple/${path}`))
 
-test.skipIf(!existsSync(folder) && !process.env.CI).each(['gradient_of_add', 'gradient_of_add_and_mul'])(
+test.skipIf(!root).each(['gradient_of_add', 'gradient_of_add_and_mul'])(
   "ONNX's conformance test %s passes",
   async (name) => {
     const model = upgradeOpset(decodeModel(read(`test_${name}/model.onnx`), { file: name }), 17)

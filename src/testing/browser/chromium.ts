@@ -1,16 +1,10 @@
-import { existsSync } from 'node:fs'
 import { type Browser, chromium, type Page } from 'playwright-core'
+import { packaged } from '../packages.ts'
 
-const found = [
-  process.env.CHROMIUM_PATH,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-].find((path) => path !== undefined && existsSync(path))
+const found = packaged('chromium')
 
-/** Where there is no Chromium tests that need it are skipped, with a word on it; in CI they fail. */
-export const skipped = !found && !process.env.CI
-if (skipped) console.warn('No Chromium here: nothing is run in a browser. Install it, or set CHROMIUM_PATH.')
+/** Where there is no Chromium, at CHROMIUM_PATH or where Debian has it, tests that need it are skipped. */
+export const skipped = !found
 
 /** Chromium's own software adapter, which needs no GPU. */
 const softwareGpu = [
@@ -22,7 +16,7 @@ const softwareGpu = [
 
 /** Starts Chromium without anything that goes to the network by itself; with a GPU made of software where asked for. */
 export const launch = (gpu = false): Promise<Browser> => {
-  if (!found) throw new Error('CI must have Chromium: install it at /usr/bin/chromium or set CHROMIUM_PATH')
+  if (!found) throw new Error('there is no Chromium: install it, or set CHROMIUM_PATH')
   const quiet = ['quic', 'background-networking', 'component-update', 'sync'].map((part) => `--disable-${part}`)
   return chromium.launch({
     executablePath: found,
