@@ -1,4 +1,5 @@
 export * from './errors.ts'
 export * from './group-by.ts'
+export * from './own.ts'
 export * from './random.ts'
 export * from './tensor.ts'

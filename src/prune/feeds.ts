@@ -1,8 +1,17 @@
-import { bytesOf, type DataType, type Random, random, sizeOf, type Tensor, UnsupportedError } from '../base/index.ts'
-import type { Model, ValueInfo } from '../onnx/index.ts'
+import {
+  bytesOf,
+  type DataType,
+  own,
+  type Random,
+  random,
+  sizeOf,
+  type Tensor,
+  UnsupportedError,
+} from '../base/index.ts'
+import type { Dimension, Model, ValueInfo } from '../onnx/index.ts'
 
 export type SampleOptions = {
-  /** Size of the first axis where the model leaves it free; 1 unless said. */
+  /** Size of the first axis where the model leaves it free; default 1. */
   batch?: number
   /** Free axes other than the batch grow by half: a second look that tells what depends on them. */
   larger?: boolean
@@ -27,16 +36,79 @@ export const hasFreeBatch = (model: Model): boolean => {
 
 /**
  * Random tensors of the shapes a model asks for: standard normal for floats, 0 or 1 for integers (which every embedding and
- * mask accepts). A free first axis is the batch; other free axes are 64 in images (four axes or more) and 16 elsewhere.
+ * mask accepts). A free first axis is the batch; other free axes are 64 in images (four axes or more) and 16 elsewhere, and
+ * axes of one name have one size.
  */
 export const sampleInputs = (model: Model, options: SampleOptions = {}): Record<string, Tensor> => {
   const dice = random(options.seed ?? 0)
+  const inputs = fedInputs(model)
+  const kinds = namedAxes(inputs)
   return Object.fromEntries(
-    fedInputs(model).map((input) => [input.name, sample(input.type, dimsOf(input, options), dice, input.name)]),
+    inputs.map((input) => [input.name, sample(input.type, dimsOf(input, kinds, options), dice, input.name)]),
   )
 }
 
-const dimsOf = (input: ValueInfo, { batch = 1, sizes = {}, larger = false }: SampleOptions): number[] => {
+/** What a free axis is: samples, the side of an image, or any other length. */
+export type AxisKind = 'batch' | 'image' | 'length'
+
+/** Size of a free axis of each kind where nothing else is asked for. */
+export const usualSize = { image: 64, length: 16 } as const
+
+const isFree = (dim: Dimension): boolean => typeof dim !== 'number' || dim <= 0
+
+const nameOf = (dim: Dimension): string => (typeof dim === 'string' ? dim : '')
+
+const kindAt = (rank: number, axis: number): AxisKind => (axis === 0 ? 'batch' : rank >= 4 ? 'image' : 'length')
+
+/** The kinds of named axes. A name that stands for a first axis and for others too is no batch. */
+const namedAxes = (inputs: readonly ValueInfo[]): ReadonlyMap<string, AxisKind> => {
+  const weight = { batch: 0, length: 1, image: 2 }
+  const kinds = new Map<string, AxisKind>()
+  for (const { dims = [] } of inputs)
+    for (const [axis, dim] of dims.entries()) {
+      const name = nameOf(dim)
+      if (name === '') continue
+      const [kind, before] = [kindAt(dims.length, axis), kinds.get(name)]
+      if (before === undefined || weight[kind] > weight[before]) kinds.set(name, kind)
+    }
+  return kinds
+}
+
+/** A free axis other than the batch. */
+export type FreeAxis = {
+  readonly kind: 'image' | 'length'
+  /** As the model names it, '' where it does not. */
+  readonly name: string
+  /** Every 'input:axis' it is. */
+  readonly keys: readonly string[]
+}
+
+/**
+ * The axes besides the batch whose sizes are free. Axes of one name are one; so are unnamed axes at the same position of
+ * several inputs (ids and their mask), which rarely may differ.
+ */
+export const freeAxes = (model: Model): FreeAxis[] => {
+  const inputs = fedInputs(model)
+  const kinds = namedAxes(inputs)
+  const found = new Map<string, FreeAxis & { keys: string[] }>()
+  for (const { name, dims = [] } of inputs)
+    for (const [axis, dim] of dims.entries()) {
+      if (!isFree(dim)) continue
+      const kind = kinds.get(nameOf(dim)) ?? kindAt(dims.length, axis)
+      if (kind === 'batch') continue
+      const key = nameOf(dim) ? `named ${nameOf(dim)}` : `${kind} ${axis}`
+      const one = found.get(key) ?? { kind, name: nameOf(dim), keys: [] }
+      one.keys.push(`${name}:${axis}`)
+      found.set(key, one)
+    }
+  return [...found.values()]
+}
+
+const dimsOf = (
+  input: ValueInfo,
+  kinds: ReadonlyMap<string, AxisKind>,
+  { batch = 1, sizes = {}, larger = false }: SampleOptions,
+): number[] => {
   if (!input.dims)
     throw new UnsupportedError('the model does not say how many axes the input has', {
       place: { value: input.name },
@@ -45,9 +117,10 @@ const dimsOf = (input: ValueInfo, { batch = 1, sizes = {}, larger = false }: Sam
   const rank = input.dims.length
   return input.dims.map((dim, axis) => {
     if (typeof dim === 'number' && dim > 0) return dim
-    const said = sizes[`${input.name}:${axis}`] ?? (typeof dim === 'string' ? sizes[dim] : undefined)
-    if (said === undefined && axis === 0) return batch
-    return (said ?? (rank >= 4 ? 64 : 16)) * (larger ? 1.5 : 1)
+    const given = own(sizes, `${input.name}:${axis}`) ?? own(sizes, nameOf(dim))
+    const kind = kinds.get(nameOf(dim)) ?? kindAt(rank, axis)
+    if (kind === 'batch') return given ?? batch
+    return Math.ceil((given ?? usualSize[kind]) * (larger ? 1.5 : 1))
   })
 }
 

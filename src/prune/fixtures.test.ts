@@ -26,7 +26,7 @@ describe('networks as PyTorch exports them, half of every group removed', () => 
     const proof = await verifyPlan(model, pruned, plan, { runtime: nodeRuntime })
     expect(proof.changed).toEqual([])
     expect(proof.difference).toBeLessThanOrEqual(1e-4)
-    expect(new Set(proof.outputs.map(({ batch }) => batch)).size).toBe(2)
+    expect(new Set(proof.outputs.map(({ batch }) => batch)).size).toBeGreaterThan(1)
     const [before, after] = [
       await costOf(model, { runtime: nodeRuntime }),
       await costOf(pruned, { runtime: nodeRuntime }),

@@ -18,4 +18,11 @@ export type { RoundOptions } from './round.ts'
 export { zeroSlices } from './slice.ts'
 export { applyPlan, sliceByPlan } from './surgery.ts'
 export type * from './types.ts'
-export { differenceOf, type OutputDifference, type Verification, type VerifyOptions, verifyPlan } from './verify.ts'
+export {
+  differenceOf,
+  type OutputDifference,
+  shortfallOf,
+  type Verification,
+  type VerifyOptions,
+  verifyPlan,
+} from './verify.ts'

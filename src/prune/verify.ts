@@ -1,19 +1,23 @@
-import { EspalierError, messageOf, numbersOf, type Tensor } from '../base/index.ts'
-import { copyModel, liftConstants, type Model } from '../onnx/index.ts'
+import { EspalierError, messageOf, numbersOf, own, sizeOf, type Tensor } from '../base/index.ts'
+import type { Model } from '../onnx/index.ts'
 import type { Runtime, Session, Values } from '../runtime/index.ts'
-import { hasFreeBatch, type SampleOptions, sampleInputs } from './feeds.ts'
+import { changedInitializers } from './changed.ts'
+import { costOf } from './cost.ts'
+import { freeAxes, hasFreeBatch, type SampleOptions, sampleInputs } from './feeds.ts'
 import { isFloating } from './importance/weights.ts'
 import { heldModel, maskModel } from './mask.ts'
-import { cutsOf, shifted, sliceTensor } from './slice.ts'
+import { proofSizes, type RunSizes } from './proof-sizes.ts'
 import { runAlike } from './ties.ts'
 import type { OnPruneEvent, Plan } from './types.ts'
 
 export type VerifyOptions = Pick<SampleOptions, 'sizes' | 'seed'> & {
   runtime: Runtime
-  /** Runs to compare; random inputs of two batch sizes unless given. */
+  /** Runs to compare; by default random inputs of several sizes of every free axis (`proofSizes`). */
   inputs?: readonly Values[]
-  /** Largest relative difference; 1e-4 unless said. */
+  /** Largest relative difference; default 1e-4. */
   tolerance?: number
+  /** Multiply–accumulates of one sample (`costOf`), which bound the largest sizes; counted unless given. */
+  macs?: number
   onEvent?: OnPruneEvent
 }
 
@@ -21,20 +25,25 @@ export type VerifyOptions = Pick<SampleOptions, 'sizes' | 'seed'> & {
 export type OutputDifference = {
   /** Or, where it was held to that, the value it comes from. */
   readonly output: string
-  /** Which run, and the size of its first input's first axis. */
+  /** Which run, the size of its first input's first axis, and the shapes of its inputs: 'x 2×3×37×53'. */
   readonly run: number
   readonly batch: number
+  readonly size: string
   /** max|masked − pruned| ÷ max|masked|. */
   readonly difference: number
 }
 
 export type Verification = {
-  /** Whether every output agrees and every initializer is what the plan says. */
+  /** Whether every output agrees, at least one could be compared, and every initializer is what the plan says. */
   readonly equal: boolean
   readonly tolerance: number
   /** The largest of `outputs`. */
   readonly difference: number
   readonly outputs: readonly OutputDifference[]
+  /** What proved nothing: sizes at which the original does not run, outputs that are NaN everywhere. */
+  readonly skipped: readonly { readonly size: string; readonly reason: string }[]
+  /** Groups of which units went approximately, so that equality does not hold: what is left of them is scaled anew. */
+  readonly approximate: readonly string[]
   /**
    * Values the pruned model was given from the masked one, because near ties were chosen differently (the best k of nearly
    * equal scores): the numbers chosen by are then compared as well. Empty as a rule.
@@ -48,40 +57,60 @@ export type Verification = {
  * The proof of a prune: the original with the removed slices set to zero gives the same outputs as the pruned model, and
  * every initializer is the original's, whole or sliced as the plan says. Where biases took over constants, those are added to
  * the masked original's; and where that is exact, the original with its removed units held at their constants is compared too.
+ * Sizes at which the original does not run are skipped; at least one must run.
+ *
+ * @throws EspalierError where the pruned model does not run and the original does
  */
 export const verifyPlan = async (
   original: Model,
   pruned: Model,
   plan: Plan,
-  { runtime, inputs, tolerance = 1e-4, onEvent = () => {}, ...sample }: VerifyOptions,
+  options: VerifyOptions,
 ): Promise<Verification> => {
+  const { runtime, tolerance = 1e-4, onEvent = () => {} } = options
   const masked = maskModel(original, plan, pruned)
   const held = plan.absorbed?.exact ? heldModel(original, plan, pruned) : undefined
   const changed = changedInitializers(original, pruned, plan)
-  const batches = hasFreeBatch(original) ? [1, 3] : [1]
-  const runs = inputs ?? batches.map((batch) => sampleInputs(original, { ...sample, batch }))
+  const { runs, others } = await runsOf(original, options)
   const reference = await runtime.open(masked)
   const session = await runtime.open(pruned)
   const constant = held && (await runtime.open(held))
   const outputs: OutputDifference[] = []
+  const skipped: { size: string; reason: string }[] = []
   const choices = new Set<string>()
+  let refusal: unknown
+
+  /** @returns whether the original runs on `feeds` */
+  const compare = async (feeds: Values, run: number): Promise<boolean> => {
+    const at = { run, batch: batchOf(feeds), size: sizeText(feeds) }
+    const expected = await reference.run(feeds).catch((error: unknown) => {
+      refusal ??= error
+      skipped.push({ size: at.size, reason: `the original does not run: ${messageOf(error)}` })
+    })
+    if (!expected) return false
+    const actual = await runPruned(session, feeds)
+    const found = differencesOf(expected, actual, at)
+    const alike = found.differences.every(({ difference }) => difference <= tolerance)
+      ? undefined
+      : await runAlike(runtime, masked, pruned, feeds)
+    for (const name of alike?.choices ?? []) choices.add(name)
+    const held = constant && differencesOf(await constant.run(feeds), actual, at)
+    for (const one of [alike ? differencesOf(alike.expected, alike.actual, at) : found, ...(held ? [held] : [])]) {
+      outputs.push(...one.differences)
+      skipped.push(...one.nowhere.map((name) => ({ size: at.size, reason: `output '${name}' is NaN everywhere` })))
+    }
+    return true
+  }
+
   try {
+    let ran = 0
     for (const [run, feeds] of runs.entries()) {
       onEvent({ type: 'progress', stage: 'verify', done: run, total: runs.length })
-      const expected = await reference.run(feeds).catch((error: unknown) => {
-        // A model may record a free batch and yet reshape to a fixed one; its own inputs and batch 1 must run.
-        if (inputs || run === 0) throw error
-        return undefined
-      })
-      if (!expected) continue
-      const found = await compareRun(session, feeds, expected, run)
-      const alike = found.every(({ difference }) => difference <= tolerance)
-        ? undefined
-        : await runAlike(runtime, masked, pruned, feeds)
-      for (const name of alike?.choices ?? []) choices.add(name)
-      outputs.push(...(alike ? differencesOf(alike.expected, alike.actual, feeds, run) : found))
-      if (constant) outputs.push(...(await compareRun(session, feeds, await constant.run(feeds), run)))
+      if (await compare(feeds(), run)) ran++
     }
+    for (const [i, feeds] of others.entries())
+      if (ran < Math.min(3, runs.length) && (await compare(feeds(), runs.length + i))) ran++
+    if (ran === 0) throw refusal
   } finally {
     await reference.close()
     await constant?.close()
@@ -89,33 +118,72 @@ export const verifyPlan = async (
   }
   onEvent({ type: 'progress', stage: 'verify', done: runs.length, total: runs.length })
   const difference = Math.max(0, ...outputs.map((output) => output.difference))
-  const equal = difference <= tolerance && changed.length === 0
-  return { equal, tolerance, difference, outputs, choices: [...choices], changed }
+  const equal = difference <= tolerance && outputs.length > 0 && changed.length === 0
+  const approximate = plan.groups.filter(({ exact, kept, size }) => !exact && kept < size).map(({ name }) => name)
+  return { equal, tolerance, difference, outputs, skipped, approximate, choices: [...choices], changed }
 }
 
-const compareRun = async (
-  session: Session,
-  feeds: Values,
-  expected: Values,
-  run: number,
-): Promise<OutputDifference[]> => {
-  const actual = await session.run(feeds).catch((error: unknown) => {
-    throw new EspalierError(`the pruned model does not run at batch ${batchOf(feeds)}: ${messageOf(error)}`, {
-      cause: error,
-    })
-  })
-  return differencesOf(expected, actual, feeds, run)
+/** Why a verification is not equal, in a sentence that names the output and the size; undefined where it is. */
+export const shortfallOf = (found: Verification): string | undefined => {
+  const { changed, outputs, skipped, tolerance, difference } = found
+  if (changed[0])
+    return `${changed.length} initializers are not what the plan says, such as '${changed[0].initializer}': ${changed[0].reason}`
+  if (outputs.length === 0)
+    return `no output could be compared${skipped[0] ? ` (at ${skipped[0].size} ${skipped[0].reason})` : ''}`
+  const worst = outputs.find((output) => output.difference === difference)
+  if (found.equal || !worst) return undefined
+  return Number.isFinite(difference)
+    ? `the outputs differ by ${difference.toExponential(1)}, more than ${tolerance}: '${worst.output}' at ${worst.size}`
+    : `output '${worst.output}' has another shape, or is not finite on one side, at ${worst.size}`
 }
+
+type Runs = { readonly runs: readonly (() => Values)[]; readonly others: readonly (() => Values)[] }
+
+/** The inputs of every run, made when their turn comes. */
+const runsOf = async (original: Model, { runtime, inputs, macs, sizes, seed }: VerifyOptions): Promise<Runs> => {
+  if (inputs) return { runs: inputs.map((feeds) => () => feeds), others: [] }
+  const isFree = hasFreeBatch(original) || freeAxes(original).length > 0
+  const work = async () => (await costOf(original, { runtime, sizes: sizes ?? {} }).catch(() => undefined))?.macs
+  const one = isFree ? (macs ?? (await work()) ?? Number.POSITIVE_INFINITY) : 0
+  const found = proofSizes(original, sizes, one)
+  const feeds = (run: RunSizes, i: number) => () => sampleInputs(original, { ...run, seed: (seed ?? 0) + i })
+  return { runs: found.runs.map(feeds), others: found.others.map((run, i) => feeds(run, found.runs.length + i)) }
+}
+
+const runPruned = (session: Session, feeds: Values): Promise<Values> =>
+  session.run(feeds).catch((error: unknown) => {
+    throw new EspalierError(
+      `the pruned model does not run at ${sizeText(feeds)}, where the original does: ${messageOf(error)}`,
+      { cause: error },
+    )
+  })
 
 const batchOf = (feeds: Values): number => Object.values(feeds)[0]?.dims[0] ?? 1
 
-const differencesOf = (expected: Values, actual: Values, feeds: Values, run: number): OutputDifference[] =>
-  Object.entries(expected).map(([output, tensor]) => ({
-    output,
-    run,
-    batch: batchOf(feeds),
-    difference: differenceOf(tensor, actual[output]),
-  }))
+/** Shapes of a run's inputs: 'x 2×3×37×53, mask 2×7'. */
+const sizeText = (feeds: Values): string =>
+  Object.entries(feeds)
+    .map(([name, { dims }]) => `${name} ${dims.length === 0 ? 'scalar' : dims.join('×')}`)
+    .join(', ') || 'no inputs'
+
+type At = Pick<OutputDifference, 'run' | 'batch' | 'size'>
+
+/** The differences of a run's outputs, and those outputs that are NaN everywhere on both sides, which proves nothing. */
+const differencesOf = (expected: Values, actual: Values, at: At) => {
+  const entries = Object.entries(expected)
+  const isNowhere = ([name, tensor]: [string, Tensor]) => isNaNs(tensor) && isNaNs(own(actual, name))
+  return {
+    differences: entries
+      .filter((entry) => !isNowhere(entry))
+      .map(([output, tensor]) => ({ output, ...at, difference: differenceOf(tensor, own(actual, output)) })),
+    nowhere: entries.filter(isNowhere).map(([name]) => name),
+  }
+}
+
+const isNaNs = (tensor: Tensor | undefined): boolean => {
+  if (!tensor || !isFloating(tensor) || sizeOf(tensor.dims) === 0) return false
+  return numbersOf(tensor).every(Number.isNaN)
+}
 
 /** max|a − b| ÷ max|a|; two of the same infinity or NaN agree, another shape or type is infinitely far. */
 export const differenceOf = (a: Tensor, b: Tensor | undefined): number => {
@@ -135,34 +203,3 @@ export const differenceOf = (a: Tensor, b: Tensor | undefined): number => {
   }
   return most === 0 ? 0 : most / Math.max(scale, Number.MIN_VALUE)
 }
-
-const changedInitializers = (original: Model, pruned: Model, plan: Plan): Verification['changed'] => {
-  const lifted = copyModel(original)
-  liftConstants(lifted.graph)
-  const names = new Set([...lifted.graph.initializers.keys(), ...Object.keys(plan.copies), ...Object.keys(plan.slices)])
-  return [...names].flatMap((name) => {
-    const before = lifted.graph.initializers.get(plan.copies[name] ?? name)
-    if (!before) return [{ initializer: name, reason: 'the original has no such initializer' }]
-    if (!isFloating(before) && !(name in plan.slices)) return []
-    const after = pruned.graph.initializers.get(name)
-    if (!after) return [{ initializer: name, reason: 'it is missing' }]
-    const sliced = sliceTensor(before, cutsOf(plan.slices, name))
-    const shift = plan.absorbed?.biases[name]
-    const expected = shift ? shifted(sliced, shift) : sliced
-    const same =
-      expected.type === after.type &&
-      expected.dims.join() === after.dims.join() &&
-      sameBytes(expected.bytes, after.bytes)
-    return same
-      ? []
-      : [
-          {
-            initializer: name,
-            reason: name in plan.slices ? 'it is not the slice the plan says' : 'it is not the original',
-          },
-        ]
-  })
-}
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a === b || (a.byteLength === b.byteLength && a.every((byte, i) => byte === b[i]))

@@ -1,24 +1,15 @@
 import { writeFileAtomic } from '../../base/files.ts'
-import { EspalierError, UsageError } from '../../base/index.ts'
+import { UsageError } from '../../base/index.ts'
 import { statedSampling } from '../../data/index.ts'
 import { writeModel } from '../../onnx/file.ts'
-import type { Model } from '../../onnx/index.ts'
-import {
-  type Analysis,
-  applyPlan,
-  costOf,
-  describePlan,
-  type Plan,
-  serializePlan,
-  verifyPlan,
-} from '../../prune/index.ts'
+import { costOf, describePlan, serializePlan } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { freeBatch } from '../../train/node.ts'
 import { command } from '../command.ts'
-import type { Console } from '../console.ts'
 import { loadModelFile } from '../models.ts'
 import { checkDistinct, checkWritable } from '../outputs.ts'
 import { type PruneValues, planOptionsFrom, pruneOptions } from '../prune/flags.ts'
+import { proverOf, sayProof } from '../prune/proof.ts'
 import { roundsOf, splitsFor } from '../prune/rounds.ts'
 import { costTable, groupTable, outcomeOf, outcomeText, sayAbsorbed, sayFrozen } from '../prune/show.ts'
 
@@ -46,17 +37,20 @@ export const prune = command({
     // What is trained or judged is so on batches of many samples.
     const model = needed ? await freeBatch(loaded, nodeRuntime) : loaded
     const data = needed ? await splitsFor(model, values.data ?? '', values) : undefined
+    const before = await costOf(model, { runtime: nodeRuntime })
+    const proves = !values['no-verify'] && (values.verify || !dry)
+    const prove = proves ? proverOf(model, before.macs) : undefined
     const result = await roundsOf(model, {
       options,
       soft: dry ? 0 : soft,
       retrain: dry ? 0 : retrain,
       data,
       teacher,
+      prove,
       values,
       console,
     })
     const { whole: plan, first: analysis } = result
-    const before = await costOf(model, { runtime: nodeRuntime })
     const after = await costOf(result.model, { runtime: nodeRuntime })
     const groups = describePlan(model, analysis, plan, { criterion, seed })
     console.say(groupTable(groups))
@@ -70,7 +64,8 @@ export const prune = command({
       console.say(outcomeText(target, options))
     }
     if (values.absorb) sayAbsorbed(plan, result.left ?? [], console)
-    const proof = values.verify ? await proofOf(model, plan, analysis, console) : undefined
+    const proof = await prove?.(plan, analysis)
+    if (proof) sayProof(proof, console)
     const document = {
       plan,
       before,
@@ -91,6 +86,8 @@ export const prune = command({
 })
 
 const checkFlags = (values: PruneValues): void => {
+  if (values.verify && values['no-verify'])
+    throw new UsageError('--verify and --no-verify contradict each other', { remedy: 'give one' })
   if (!values.out && !values['dry-run'])
     throw new UsageError('--out is missing', { remedy: 'name the file to write, or use --dry-run' })
   const { retrain = 0, 'stop-loss': loss, 'stop-accuracy': accuracy } = values
@@ -103,16 +100,4 @@ const checkFlags = (values: PruneValues): void => {
     throw new UsageError(`${wanting} needs --data`, {
       remedy: 'give mnist, idx:DIR, images:DIR, npz:FILE, safetensors:FILE or csv:FILE',
     })
-}
-
-/** The proof is about the removal alone, so it is made on the original's own weights. */
-const proofOf = async (model: Model, plan: Plan, analysis: Analysis, console: Console) => {
-  const found = await verifyPlan(model, applyPlan(model, plan, analysis), plan, { runtime: nodeRuntime })
-  if (!found.equal)
-    throw new EspalierError(`masked original and pruned model differ by ${found.difference.toExponential(1)}`, {
-      remedy: 'nothing was written: please report the model',
-    })
-  console.say()
-  console.say(`verified: masked original and pruned model differ by ${found.difference.toExponential(1)} at most`)
-  return found
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { EspalierError, UsageError } from '../../base/index.ts'
 import { readNpz } from '../../formats/file.ts'
-import { parsePlan, verifyPlan } from '../../prune/index.ts'
+import { parsePlan, shortfallOf, verifyPlan } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { command, Rejection } from '../command.ts'
 import { table } from '../console.ts'
@@ -41,23 +41,23 @@ export const verify = command({
     })
     console.say(
       table(
-        ['output', 'batch', 'relative difference'],
-        found.outputs.map(({ output, batch, difference }) => [output, String(batch), difference.toExponential(1)]),
+        ['output', 'inputs', 'relative difference'],
+        found.outputs.map(({ output, size, difference }) => [output, size, difference.toExponential(1)]),
       ),
     )
     console.say()
+    for (const { size, reason } of found.skipped) console.say(`skipped ${size}: ${reason}`)
     for (const { initializer, reason } of found.changed) console.say(`initializer ${initializer}: ${reason}`)
-    if (!found.equal)
-      throw new Rejection(
-        found.changed.length > 0
-          ? `${found.changed.length} initializers are not what the plan says, such as '${found.changed[0]!.initializer}': ${found.changed[0]!.reason}`
-          : `the outputs differ by ${found.difference.toExponential(1)}, more than ${tolerance}`,
-        {
-          place: { file: pruned },
-          document: found,
-          remedy: 'compare with the file that the pruning itself wrote, before any retraining',
-        },
-      )
+    const wrong = shortfallOf(found)
+    if (wrong !== undefined)
+      throw new Rejection(wrong, {
+        place: { file: pruned },
+        document: found,
+        remedy:
+          found.approximate.length > 0 && found.changed.length === 0
+            ? `the plan removes units of ${found.approximate.join(', ')} approximately, where equality does not hold`
+            : 'compare with the file that the pruning itself wrote, before any retraining',
+      })
     console.say(`equal: masked original and pruned model differ by ${found.difference.toExponential(1)} at most`)
     return found
   },

@@ -55,7 +55,11 @@ export const pruneOptions = {
     help: 'biases take over what removed kernels say at zero weights, exactly where no padding shows, or all',
   },
   plan: { kind: 'text', value: 'FILE', help: 'writes which units went' },
-  verify: { kind: 'flag', help: 'proves that masked original and pruned model give the same' },
+  verify: {
+    kind: 'flag',
+    help: 'proves that masked original and pruned model give the same, which is done anyway before a file is written; also in a dry run',
+  },
+  'no-verify': { kind: 'flag', help: 'writes without that proof' },
   'dry-run': { kind: 'flag', help: 'says what would go, without retraining, and writes nothing' },
   data: { kind: 'text', value: 'SPEC', help: 'what to retrain on; as in train' },
   soft: {

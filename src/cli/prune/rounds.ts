@@ -10,6 +10,7 @@ import { showTraining } from '../progress.ts'
 import { trainingFrom } from '../runs.ts'
 import { samplesFor } from '../samples.ts'
 import { type PruneValues, scheduleOf } from './flags.ts'
+import type { Prove } from './proof.ts'
 
 export type Work = {
   readonly options: PlanOptions
@@ -19,6 +20,8 @@ export type Work = {
   /** Needed where something is trained or judged. */
   readonly data: Splits | undefined
   readonly teacher: Model | undefined
+  /** Proves what a round removed, before it is retrained. */
+  readonly prove: Prove | undefined
   readonly values: PruneValues
   readonly console: Console
 }
@@ -80,8 +83,10 @@ export const roundsOf = async (model: Model, work: Work): Promise<Result> => {
     ...(values.absorb !== undefined && { absorb: values.absorb === 'all' ? 'all' : 'exact' }),
     ...(work.soft > 0 && { soften: (before: Model, round: SoftRound) => soften(before, round, work) }),
     ...(work.retrain > 0 && {
-      retrain: (pruned: Model, round: Round) =>
-        reborn(pruned, round, work, `round ${round.round} of ${steps}: retraining`),
+      retrain: async (pruned: Model, round: Round) => {
+        await work.prove?.(round.whole, round.first)
+        return reborn(pruned, round, work, `round ${round.round} of ${steps}: retraining`)
+      },
     }),
     ...(bounded && {
       judge: async (round: Round) => {
@@ -118,6 +123,7 @@ const byTheClock = async (model: Model, work: Work, latency: number): Promise<Re
   const first = await analyzeModel(model, { runtime: nodeRuntime })
   const { plan, milliseconds } = await planForLatency(model, first, options, { runtime: nodeRuntime, latency })
   console.say(`a run takes ${milliseconds.toFixed(3)} ms after pruning`)
+  await work.prove?.(plan, first)
   const pruned = applyPlan(model, plan, first)
   const trained = work.retrain > 0 ? (await reborn(pruned, {}, work, 'retraining')).model : pruned
   return { model: trained, whole: plan, first, round: 1, judged: [] }

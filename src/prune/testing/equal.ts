@@ -9,7 +9,8 @@ export const expectEqual = async (model: Model, pruned: Model, plan: Plan) => {
   const proof = await verifyPlan(model, pruned, plan, { runtime: nodeRuntime })
   expect(proof.changed).toEqual([])
   expect(proof.difference).toBeLessThanOrEqual(1e-4)
-  expect(new Set(proof.outputs.map(({ batch }) => batch))).toEqual(new Set([1, 3]))
+  const batches = proof.outputs.map(({ batch }) => batch)
+  for (const batch of [1, 2, 3]) expect(batches).toContain(batch)
 }
 
 /** Kept and all units, by group. */

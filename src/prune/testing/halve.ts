@@ -5,7 +5,7 @@ import { pruneModel } from '../prune.ts'
 import { verifyPlan } from '../verify.ts'
 
 /** Prunes half of every exact group, twice, each time proven, at these sizes of a batch where they are said; the first result. */
-export const halve = async (model: Model, batches?: readonly number[]) => {
+export const halve = async (model: Model, batches: readonly number[] = []) => {
   const first = await pruneModel(model, { runtime, target: { ratio: 0.5 }, criterion: 'random' })
   const second = await pruneModel(first.model, { runtime, target: { ratio: 0.5 }, criterion: 'random' })
   for (const [before, after, plan] of [
@@ -15,7 +15,7 @@ export const halve = async (model: Model, batches?: readonly number[]) => {
     const proof = await verifyPlan(before, after, plan, { runtime })
     expect(proof.changed).toEqual([])
     expect(proof.difference).toBeLessThanOrEqual(1e-4)
-    if (batches) expect(new Set(proof.outputs.map(({ batch }) => batch))).toEqual(new Set(batches))
+    for (const batch of batches) expect(proof.outputs.map((output) => output.batch)).toContain(batch)
   }
   return first
 }
