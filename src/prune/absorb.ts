@@ -1,16 +1,19 @@
-import { float32Of, numbersOf, type Tensor } from '../base/index.ts'
-import { copyModel, type Model, type Node } from '../onnx/index.ts'
-import type { Runtime, Values } from '../runtime/index.ts'
+import { float32Of, numbersOf, own, sizeOf, type Tensor } from '../base/index.ts'
+import { copyModel, type Model } from '../onnx/index.ts'
+import { constants, type Runtime } from '../runtime/index.ts'
 import { hasFreeBatch, sampleInputs } from './feeds.ts'
+import { goneByGroup } from './gone.ts'
 import { weightOf } from './importance/scores.ts'
-import { cutsOf, shifted, zeroSlices } from './slice.ts'
+import { proofSizes } from './proof-sizes.ts'
+import { shifted, zeroSlices } from './slice.ts'
+import { type Takers, takersOf } from './still.ts'
 import { removedRoots } from './surgery.ts'
-import { inPruned, type Taker, takersOf } from './takers.ts'
+import { inPruned, shiftOf } from './takers.ts'
 import type { Analysis, Group, Member, Plan, Slices } from './types.ts'
 
 export type AbsorbOptions = {
   runtime: Runtime
-  /** Also into convolutions with padding, which see zeros and not the constant at the border: near, not exact. False. */
+  /** Also into convolutions with padding, which see zeros and not the constant at the border: near, not exact. Default false. */
   padded?: boolean
 }
 
@@ -23,10 +26,11 @@ export type Absorption = {
 }
 
 /**
- * Lets biases take over what removed units still said. With the weights that make it at zero a unit is not silent: behind a
- * folded BatchNormalization it says f(b) everywhere. The layer that reads it adds Σ W·f(b) to each of its outputs, a constant,
+ * Lets biases take over what removed units still carry. With the weights that make it at zero a unit is not silent: behind a
+ * folded BatchNormalization it is f(b) everywhere. The layer that reads it adds Σ W·f(b) to each of its outputs, a constant,
  * which moves into that layer's bias; so the pruned model equals the original whose units are held at their constants,
- * instead of at zero. The constants are read off by running the model, and a unit that varies is left alone.
+ * instead of at zero. That units are constant, whatever is fed and however large, follows from the operators they pass
+ * (`takersOf`); which constants they are is read off by running the model. A group of which it does not follow is left alone.
  *
  * @param pruned what `applyPlan` made of `model`; not touched
  */
@@ -37,20 +41,21 @@ export const absorbConstants = async (
   analysis: Analysis,
   { runtime, padded = false }: AbsorbOptions,
 ): Promise<Absorption> => {
-  const gone = removedRoots(analysis, plan)
+  const removed = removedRoots(analysis, plan)
+  const gone = goneByGroup(analysis, removed)
+  const held = heldOf(model, analysis, removed)
+  const known = await constants(runtime, held)
   const left: { group: string; reason: string }[] = []
-  const open = analysis.groups.flatMap((group) => {
-    const units = [...group.roots.keys()].filter((unit) => gone.has(group.roots[unit]!))
-    if (units.length === 0) return []
-    const takers = takersOf(group, pruned, analysis, padded)
-    if (typeof takers !== 'string') return [{ group, units, takers }]
-    left.push({ group: group.name, reason: takers })
+  const open = [...gone].flatMap(([group, where]) => {
+    const found = takersOf(group, where, { analysis, removed, pruned, held, padded, known })
+    if (typeof found !== 'string') return [{ group, ...found }]
+    left.push({ group: group.name, reason: found })
     return []
   })
-  const constantAt = await constantsOf(model, analysis, open, runtime)
-  const taken = open.filter(({ group, takers, units }) => {
-    const steady = takers.every(({ node, member }) =>
-      indicesOf(member, units).every((i) => constantAt(node, i) !== undefined),
+  const constantAt = await constantsOf(model, held, open, runtime)
+  const taken = open.filter(({ group, uniform }) => {
+    const steady = [...uniform].every(([value, { axis, indices }]) =>
+      indices.every((index) => constantAt(value, axis, index) !== undefined),
     )
     if (!steady) left.push({ group: group.name, reason: 'its units are not constant' })
     return steady
@@ -58,17 +63,16 @@ export const absorbConstants = async (
   if (taken.length === 0) return { model: pruned, plan, left }
 
   const result = copyModel(pruned)
-  const shifts: Record<string, number[]> = {}
-  for (const { units, takers } of taken)
-    for (const { node, member, adder, position } of takers) {
-      const name = inPruned(pruned, adder)!.inputs[position]!
-      const weight = weightOf(model, analysis, member.initializer)!
-      const whole = analysis.model.graph.initializers.get(adder.inputs[position]!)!.dims[0]!
-      const outputs = cutsOf(plan.slices, name).get(0) ?? Array.from({ length: whole }, (_, o) => o)
-      const shift = shiftOf(weight, member.axis, indicesOf(member, units), outputs, (i) => constantAt(node, i)!)
-      shifts[name] = shift.map((value, o) => value + (shifts[name]?.[o] ?? 0))
-    }
-  for (const [name, shift] of Object.entries(shifts))
+  const shifts = new Map<string, number[]>()
+  for (const taker of taken.flatMap(({ takers }) => takers)) {
+    const { node, adder, position } = taker
+    const [x, name] = [node.inputs[0]!, inPruned(pruned, adder)!.inputs[position]!]
+    const axis = node.opType === 'Conv' ? 1 : analysis.shapes.get(x)!.dims.length - 1
+    const shift = shiftOf(taker, weightOf(model, analysis, taker.weight)!, (index) => constantAt(x, axis, index)!)
+    const before = shifts.get(name)
+    shifts.set(name, before ? shift.map((value, o) => value + before[o]!) : shift)
+  }
+  for (const [name, shift] of shifts)
     result.graph.initializers.set(name, shifted(pruned.graph.initializers.get(name)!, shift))
   return {
     model: result,
@@ -77,8 +81,8 @@ export const absorbConstants = async (
       absorbed: {
         exact: !padded,
         groups: taken.map(({ group }) => group.name),
-        biases: shifts,
-        zero: heldSlices(analysis, gone, new Set(taken.map(({ group }) => group))),
+        biases: Object.fromEntries(shifts),
+        zero: heldSlices(analysis, removed, new Set(taken.map(({ group }) => group))),
       },
     },
     left,
@@ -88,33 +92,50 @@ export const absorbConstants = async (
 const indicesOf = ({ perUnit, indices }: Member, units: readonly number[]): number[] =>
   units.flatMap((unit) => [...indices.subarray(unit * perUnit, (unit + 1) * perUnit)])
 
-type Open = { readonly group: Group; readonly units: readonly number[]; readonly takers: readonly Taker[] }
+/** The analysed model with the weights at zero that make units that go. */
+const heldOf = (model: Model, analysis: Analysis, removed: ReadonlySet<number>): Model => {
+  const held = copyModel(analysis.model)
+  const { initializers } = held.graph
+  for (const name of initializers.keys()) initializers.set(name, weightOf(model, analysis, name)!)
+  for (const group of analysis.groups) {
+    const units = unitsIn(group, removed)
+    for (const member of group.members)
+      if (member.role === 'produces' && units.length > 0) {
+        const { initializer, axis } = member
+        initializers.set(initializer, zeroSlices(initializers.get(initializer)!, axis, indicesOf(member, units)))
+      }
+  }
+  return held
+}
 
-/** What a taker reads at an index while the weights that make the units are zero; undefined where that varies. */
+const unitsIn = ({ roots }: Group, removed: ReadonlySet<number>): number[] =>
+  [...roots.keys()].filter((unit) => removed.has(roots[unit]!))
+
+/** What a value is at an index of an axis; undefined where it is not the same number everywhere. */
 const constantsOf = async (
   model: Model,
-  analysis: Analysis,
-  open: readonly Open[],
+  held: Model,
+  open: readonly Takers[],
   runtime: Runtime,
-): Promise<(node: Node, index: number) => number | undefined> => {
-  const held = copyModel(analysis.model)
-  for (const name of held.graph.initializers.keys()) held.graph.initializers.set(name, weightOf(model, analysis, name)!)
-  for (const { group, units } of open)
-    for (const member of group.members)
-      if (member.role === 'produces') {
-        const tensor = held.graph.initializers.get(member.initializer)!
-        held.graph.initializers.set(member.initializer, zeroSlices(tensor, member.axis, indicesOf(member, units)))
-      }
-  const read = [...new Set(open.flatMap(({ takers }) => takers.map(({ node }) => node.inputs[0]!)))]
-  held.graph.outputs = read.map((name) => ({ name, type: 'float32' }))
-  const session = await runtime.open(held)
+): Promise<(value: string, axis: number, index: number) => number | undefined> => {
+  const read = [...new Set(open.flatMap(({ uniform }) => [...uniform.keys()]))]
+  if (read.length === 0) return () => undefined
+  const probe = copyModel(held)
+  probe.graph.outputs = read
+    .filter((name) => !probe.graph.initializers.has(name))
+    .map((name) => ({ name, type: 'undefined' }))
+  const session = await runtime.open(probe)
   try {
     const batch = hasFreeBatch(model) ? 2 : 1
-    const runs: Values[] = []
-    for (const seed of [1, 2]) runs.push(await session.run(sampleInputs(model, { batch, seed })))
-    return (node, index) => {
-      const axis = node.opType === 'Conv' ? 1 : -1
-      const found = runs.map((values) => rangeAt(values[node.inputs[0]!]!, axis, index))
+    const runs = [await session.run(sampleInputs(model, { batch, seed: 1 }))]
+    for (const sizes of proofSizes(model, {}, Number.POSITIVE_INFINITY).runs.slice(1, 3)) {
+      // A model may take one size only.
+      const other = await session.run(sampleInputs(model, { ...sizes, seed: 2 })).catch(() => undefined)
+      if (other) runs.push(other)
+    }
+    return (value, axis, index) => {
+      const tensor = probe.graph.initializers.get(value)
+      const found = (tensor ? [tensor] : runs.map((values) => own(values, value)!)).map((t) => rangeAt(t, axis, index))
       const [low, high] = [Math.min(...found.map(([l]) => l)), Math.max(...found.map(([, h]) => h))]
       const middle = (low + high) / 2
       return high - low <= 1e-5 * Math.max(1e-3, Math.abs(middle)) ? middle : undefined
@@ -126,9 +147,8 @@ const constantsOf = async (
 
 /** The least and the greatest number at one index of an axis. */
 const rangeAt = (tensor: Tensor, axis: number, index: number): [number, number] => {
-  const at = axis < 0 ? tensor.dims.length + axis : axis
-  const inner = tensor.dims.slice(at + 1).reduce((n, d) => n * d, 1)
-  const [size, values] = [tensor.dims[at]!, tensor.type === 'float32' ? float32Of(tensor) : numbersOf(tensor)]
+  const inner = sizeOf(tensor.dims.slice(axis + 1))
+  const [size, values] = [tensor.dims[axis]!, tensor.type === 'float32' ? float32Of(tensor) : numbersOf(tensor)]
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
   for (let begin = index * inner; begin < values.length; begin += size * inner)
     for (let i = begin; i < begin + inner; i++) {
@@ -138,38 +158,16 @@ const rangeAt = (tensor: Tensor, axis: number, index: number): [number, number] 
   return [low, high]
 }
 
-/** What the constants add to each output: Σ W[o, c, …]·constant(c), over the indices that are gone. */
-const shiftOf = (
-  weight: Tensor,
-  axis: number,
-  gone: readonly number[],
-  outputs: readonly number[],
-  constant: (index: number) => number,
-): number[] => {
-  const [values, [, columns = 1, ...kernel]] = [float32Of(weight), weight.dims]
-  const inner = kernel.reduce((n, d) => n * d, 1)
-  return outputs.map((output) => {
-    let total = 0
-    for (const index of gone) {
-      const [row, column] = axis === 0 ? [index, output] : [output, index]
-      let sum = 0
-      for (let i = 0; i < inner; i++) sum += values[(row * columns + column) * inner + i]!
-      total += sum * constant(index)
-    }
-    return total
-  })
-}
-
 /**
  * The slices that are zero while units are held at their constants: those of the weights that make them, and all slices of
  * the groups whose constants nobody took. As kept indices, like a plan's.
  */
-const heldSlices = ({ groups, model }: Analysis, gone: ReadonlySet<number>, taken: ReadonlySet<Group>): Slices => {
+const heldSlices = ({ groups, model }: Analysis, removed: ReadonlySet<number>, taken: ReadonlySet<Group>): Slices => {
   const zero = new Map<string, Map<number, Set<number>>>()
   for (const group of groups)
     for (const member of group.members) {
       if (taken.has(group) && member.role !== 'produces') continue
-      const units = [...group.roots.keys()].filter((unit) => gone.has(group.roots[unit]!))
+      const units = unitsIn(group, removed)
       if (units.length === 0) continue
       const axes = zero.get(member.initializer) ?? new Map<number, Set<number>>()
       const indices = axes.get(member.axis) ?? new Set<number>()

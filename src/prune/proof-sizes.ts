@@ -2,7 +2,12 @@ import type { Model } from '../onnx/index.ts'
 import { type FreeAxis, freeAxes, hasFreeBatch, type SampleOptions, usualSize } from './feeds.ts'
 
 /** Sizes of one run: the batch, and the other free axes as in `SampleOptions.sizes`. */
-export type RunSizes = { readonly batch: number; readonly sizes: { readonly [axis: string]: number } }
+export type RunSizes = {
+  readonly batch: number
+  readonly sizes: { readonly [axis: string]: number }
+  /** Far above the usual size, where an engine's mean of equal numbers is no longer that number to five digits. */
+  readonly far?: boolean
+}
 
 export type ProofSizes = {
   /** The usual size; then primes below and above it, sides that differ, and several batches. */
@@ -70,7 +75,8 @@ export const proofSizes = (model: Model, given: SampleOptions['sizes'], macs: nu
         { ...usual, batch: 2 },
       ]
     : []
-  return { runs: [usual, ...[...primes, ...(far ? [far] : [])].map(run)], others: [...even.map(run), ...kept] }
+  const runs = [usual, ...primes.map(run), ...(far ? [{ ...run(far), far: true }] : [])]
+  return { runs, others: [...even.map(run), ...kept] }
 }
 
 const sizesOf = (free: readonly FreeAxis[], pattern: Pattern): { readonly [key: string]: number } => {

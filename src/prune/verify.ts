@@ -81,7 +81,8 @@ export const verifyPlan = async (
   let refusal: unknown
 
   /** @returns whether the original runs on `feeds` */
-  const compare = async (feeds: Values, run: number): Promise<boolean> => {
+  const compare = async ({ feeds: make, far }: Run, run: number): Promise<boolean> => {
+    const feeds = make()
     const at = { run, batch: batchOf(feeds), size: sizeText(feeds) }
     const expected = await reference.run(feeds).catch((error: unknown) => {
       refusal ??= error
@@ -94,7 +95,7 @@ export const verifyPlan = async (
       ? undefined
       : await runAlike(runtime, masked, pruned, feeds)
     for (const name of alike?.choices ?? []) choices.add(name)
-    const held = constant && differencesOf(await constant.run(feeds), actual, at)
+    const held = constant && !far && differencesOf(await constant.run(feeds), actual, at)
     for (const one of [alike ? differencesOf(alike.expected, alike.actual, at) : found, ...(held ? [held] : [])]) {
       outputs.push(...one.differences)
       skipped.push(...one.nowhere.map((name) => ({ size: at.size, reason: `output '${name}' is NaN everywhere` })))
@@ -104,12 +105,12 @@ export const verifyPlan = async (
 
   try {
     let ran = 0
-    for (const [run, feeds] of runs.entries()) {
-      onEvent({ type: 'progress', stage: 'verify', done: run, total: runs.length })
-      if (await compare(feeds(), run)) ran++
+    for (const [i, run] of runs.entries()) {
+      onEvent({ type: 'progress', stage: 'verify', done: i, total: runs.length })
+      if (await compare(run, i)) ran++
     }
-    for (const [i, feeds] of others.entries())
-      if (ran < Math.min(3, runs.length) && (await compare(feeds(), runs.length + i))) ran++
+    for (const [i, run] of others.entries())
+      if (ran < Math.min(3, runs.length) && (await compare(run, runs.length + i))) ran++
     if (ran === 0) throw refusal
   } finally {
     await reference.close()
@@ -137,17 +138,22 @@ export const shortfallOf = (found: Verification): string | undefined => {
     : `output '${worst.output}' has another shape, or is not finite on one side, at ${worst.size}`
 }
 
-type Runs = { readonly runs: readonly (() => Values)[]; readonly others: readonly (() => Values)[] }
+/** A run, whose inputs are made when its turn comes. */
+type Run = { feeds(): Values; readonly far?: boolean | undefined }
 
-/** The inputs of every run, made when their turn comes. */
+type Runs = { readonly runs: readonly Run[]; readonly others: readonly Run[] }
+
 const runsOf = async (original: Model, { runtime, inputs, macs, sizes, seed }: VerifyOptions): Promise<Runs> => {
-  if (inputs) return { runs: inputs.map((feeds) => () => feeds), others: [] }
+  if (inputs) return { runs: inputs.map((feeds) => ({ feeds: () => feeds })), others: [] }
   const isFree = hasFreeBatch(original) || freeAxes(original).length > 0
   const work = async () => (await costOf(original, { runtime, sizes: sizes ?? {} }).catch(() => undefined))?.macs
   const one = isFree ? (macs ?? (await work()) ?? Number.POSITIVE_INFINITY) : 0
   const found = proofSizes(original, sizes, one)
-  const feeds = (run: RunSizes, i: number) => () => sampleInputs(original, { ...run, seed: (seed ?? 0) + i })
-  return { runs: found.runs.map(feeds), others: found.others.map((run, i) => feeds(run, found.runs.length + i)) }
+  const run = (sizes: RunSizes, i: number): Run => ({
+    feeds: () => sampleInputs(original, { ...sizes, seed: (seed ?? 0) + i }),
+    far: sizes.far,
+  })
+  return { runs: found.runs.map(run), others: found.others.map((sizes, i) => run(sizes, found.runs.length + i)) }
 }
 
 const runPruned = (session: Session, feeds: Values): Promise<Values> =>
