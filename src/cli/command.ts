@@ -1,5 +1,8 @@
 import { type ErrorPlace, EspalierError, UsageError } from '../base/index.ts'
 import type { Console } from './console.ts'
+import { watchedCommands } from './limits/commands.ts'
+import { limitOptions, limitsFrom } from './limits/limits.ts'
+import { reportLimits } from './limits/report.ts'
 import { type Options, optionLines, type Parsed, parseOptions, type Sections } from './options.ts'
 
 /** A command of the command line. */
@@ -37,19 +40,26 @@ type Definition<O extends Options> = {
   run(call: { positionals: readonly string[]; values: Parsed<O>; console: Console }): Promise<unknown>
 }
 
-/** Makes a command from its typed definition. */
-export const command = <const O extends Options>(definition: Definition<O>): Command => ({
-  ...definition,
-  async run(args, console) {
-    const { values, positionals } = parseOptions(args, definition.options)
-    checkPositionals(definition, positionals)
-    if (!fits(values, definition.options)) throw new UsageError('the flags do not fit their table')
-    return definition.run({ positionals, values, console })
-  },
-})
+/** Makes a command from its typed definition. One that is watched takes the flags that limit it, too. */
+export const command = <const O extends Options>(definition: Definition<O>): Command => {
+  const watched = watchedCommands.has(definition.name)
+  const options: Options = watched ? { ...definition.options, ...limitOptions } : definition.options
+  return {
+    ...definition,
+    options,
+    ...(watched && { sections: { ...definition.sections, 'limits on time and memory': limitOptions } }),
+    async run(args, console) {
+      const { values, positionals } = parseOptions(args, options)
+      checkPositionals(definition, positionals)
+      if (!fits(values, definition.options)) throw new UsageError('the flags do not fit their table')
+      if (watched && fits(values, limitOptions)) reportLimits(limitsFrom(values))
+      return definition.run({ positionals, values, console })
+    },
+  }
+}
 
 /** `parseOptions` has read every flag of the table by its kind, which is what the mapped type says. */
-const fits = <O extends Options>(values: { [name: string]: unknown }, options: O): values is Parsed<O> =>
+const fits = <O extends Options>(values: object, options: O): values is Parsed<O> =>
   Object.keys(options).every((name) => name in values)
 
 const checkPositionals = ({ name, usage, positionals }: Definition<Options>, given: readonly string[]) => {
