@@ -5,6 +5,7 @@ import type { Model } from '../onnx/index.ts'
 import { lineChartFile } from '../report/index.ts'
 import { type FoundLr, findLr, type TrainOptions } from '../train/node.ts'
 import { bar, type Console, sparkline, table } from './console.ts'
+import { stage } from './limits/report.ts'
 
 /** Runs the learning-rate range test and shows its curve; into `out`, where given, go find-lr.json and find-lr.svg. */
 export const searchRate = async (
@@ -15,11 +16,13 @@ export const searchRate = async (
 ) => {
   const found = await findLr(model, {
     ...training,
-    onEvent: (event) =>
-      event.type === 'point' &&
-      console.progress(
-        `trying rates ${bar(event.step / event.steps)}  rate ${rate(event.lr)}  loss ${event.smoothed.toFixed(4)}`,
-      ),
+    onEvent: (event) => {
+      stage('train')
+      if (event.type === 'point')
+        console.progress(
+          `trying rates ${bar(event.step / event.steps)}  rate ${rate(event.lr)}  loss ${event.smoothed.toFixed(4)}`,
+        )
+    },
   })
   sayFound(found, console)
   const { suggestion = null, lowest = null, diverged, points } = found

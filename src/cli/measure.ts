@@ -6,6 +6,7 @@ import { measureLatency } from '../runtime/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import { type Evaluation, evaluate, samplesAndLabels } from '../train/index.ts'
 import { byteText, grouped, percent, table } from './console.ts'
+import { stage } from './limits/report.ts'
 
 /** One network's figures, as `compare` and the demo print and save them. */
 export type Stage = {
@@ -33,8 +34,11 @@ export const measureStage = async (
   data: Dataset,
   loss?: string,
 ): Promise<Stage & { readonly evaluation: Evaluation }> => {
+  stage('evaluate')
   const evaluation = await evaluate(model, data, { runtime: nodeRuntime, ...(loss !== undefined && { loss }) })
+  stage('trace')
   const cost = await costOf(model, { runtime: nodeRuntime })
+  stage('measure')
   const session = await nodeRuntime.open(model)
   const batch = batchOf(
     data,

@@ -8,6 +8,7 @@ import { networks } from '../nn/index.ts'
 import { readModel } from '../onnx/file.ts'
 import type { Model, ValueInfo } from '../onnx/index.ts'
 import type { PlanSource } from '../prune/index.ts'
+import { stage } from './limits/report.ts'
 
 /** A model as a command names it: an ONNX file, or a network of this project, freshly initialised. */
 export type NamedModel = {
@@ -33,11 +34,14 @@ export const loadModel = async (name: string, seed = 0): Promise<NamedModel> => 
  * @throws EspalierError when there is none; UsageError when it is of another kind; FormatError when it is damaged
  */
 export const loadModelFile = async (path: string): Promise<NamedModel & { source: PlanSource }> => {
+  stage('read')
   const kind = await kindOfFile(path)
   if (kind && kind !== 'onnx')
     throw new UsageError(`'${path}' is ${kind} where an ONNX file is expected`, { remedy: 'export the model to ONNX' })
   const model = await readModel(path)
-  return { model, name: basename(path), source: { file: basename(path), sha256: await sha256Of(path) } }
+  const source = { file: basename(path), sha256: await sha256Of(path) }
+  stage('trace')
+  return { model, name: basename(path), source }
 }
 
 /** Read piece by piece: the model's weights are views of the one copy that is in memory. */

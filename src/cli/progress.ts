@@ -1,11 +1,13 @@
 import { EspalierError } from '../base/index.ts'
 import type { Evaluation, TrainEvent } from '../train/index.ts'
 import { bar, type Console, duration, percent } from './console.ts'
+import { stage } from './limits/report.ts'
 
 /** Shows a training run: a line per evaluation as the article prints it, and a bar with rate and time left. */
 export const showTraining = (console: Console, label = 'training') => {
   let steps = 1
   return (event: TrainEvent): void => {
+    stage('train')
     switch (event.type) {
       case 'start':
         steps = event.steps

@@ -1,12 +1,12 @@
 import { byteLengthOf, sizeOf, type TensorType } from '../base/index.ts'
 import { type Model, modelChunks, opsetOf } from '../onnx/index.ts'
-import { operatorOf } from '../operators/index.ts'
-import { constants, type Runtime, trace, type Values } from '../runtime/index.ts'
+import { free, operatorOf } from '../operators/index.ts'
+import { constants, inferKnown, type Runtime, trace, type Values } from '../runtime/index.ts'
 import { contextOf } from './analyze.ts'
 import { Cut, cutInitializers } from './cut.ts'
 import { type SampleOptions, sampleInputs } from './feeds.ts'
 import { isFloating } from './importance/weights.ts'
-import { prepareModel } from './prepare.ts'
+import { type Prepared, prepareModel } from './prepare.ts'
 import type { Analysis } from './types.ts'
 
 export type Cost = {
@@ -30,9 +30,38 @@ export const costOf = async (
   const known = await constants(runtime, model)
   const constant = (name: string) => known.get(name) ?? model.graph.initializers.get(name)
   const dims = (name: string) => shapes.get(name)?.dims ?? []
+  return { ...storedIn(original, { model, copies }), ...workOf(model, { shapes, constant }, dims) }
+}
+
+/** What a file takes, read from it alone. */
+export const storedCost = (original: Model): Pick<Cost, 'parameters' | 'bytes'> =>
+  storedIn(original, prepareModel(original))
+
+const storedIn = (original: Model, { model, copies }: Prepared): Pick<Cost, 'parameters' | 'bytes'> => {
   const weights = [...model.graph.initializers].filter(([name]) => !copies.has(name)).map(([, tensor]) => tensor)
-  const { parameters } = sizes(weights)
-  return { parameters, bytes: modelChunks(original).length, ...workOf(model, { shapes, constant }, dims) }
+  return { parameters: sizes(weights).parameters, bytes: modelChunks(original).length }
+}
+
+/**
+ * The multiply–accumulates of one run as far as they follow from shapes that the engine infers, without running the model.
+ * `unsized` are the values whose sizes are known only by running it, and which nodes with work read or make.
+ */
+export const inferredWork = async (
+  original: Model,
+  { runtime, ...sample }: SampleOptions & { runtime: Runtime },
+): Promise<Pick<Cost, 'macs' | 'uncounted'> & { readonly unsized: readonly string[] }> => {
+  const { model } = prepareModel(original)
+  const types = await inferKnown(runtime, model, sampleInputs(model, sample))
+  const shapes = new Map([...types].flatMap(([name, type]) => (type ? [[name, type] as const] : [])))
+  const known = await constants(runtime, model)
+  const constant = (name: string) => known.get(name) ?? model.graph.initializers.get(name)
+  const isUnsized = (name: string) => types.get(name) === null
+  const working = model.graph.nodes.filter((node) => operatorOf(node)?.macs !== free)
+  const unsized = new Set(working.flatMap(({ inputs, outputs }) => [...inputs, ...outputs].filter(isUnsized)))
+  const sized = model.graph.nodes.filter(({ inputs, outputs }) => ![...inputs, ...outputs].some(isUnsized))
+  const counted = { ...model, graph: { ...model.graph, nodes: sized } }
+  const dims = (name: string) => shapes.get(name)?.dims ?? []
+  return { ...workOf(counted, { shapes, constant }, dims), unsized: [...unsized] }
 }
 
 /** Evaluates the cost of cuts of one analysed model; what does not depend on the cut is worked out once. */

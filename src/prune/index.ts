@@ -2,7 +2,7 @@ export { type AbsorbOptions, type Absorption, absorbConstants } from './absorb.t
 export type { AllocateOptions, Allocation, Target } from './allocate.ts'
 export { type AnalyzeOptions, analyzeModel } from './analyze.ts'
 export type { Heads } from './choices.ts'
-export { type Cost, costOf, prunableMacs } from './cost.ts'
+export { type Cost, costOf, inferredWork, prunableMacs, storedCost } from './cost.ts'
 export { type DescribeOptions, describePlan, type GroupReport } from './describe.ts'
 export { fedInputs, type SampleOptions, sampleInputs } from './feeds.ts'
 export * from './importance/index.ts'

@@ -12,23 +12,38 @@ import type { Runtime, Values } from './types.ts'
  * graph then refuses.
  */
 export const infer = async (runtime: Runtime, model: Model, feeds: Values): Promise<Map<string, TensorType>> => {
+  const types = await inferKnown(runtime, model, feeds)
+  const whole = computedNames(model).every((name) => types.get(name) !== null)
+  const known = new Map([...types].flatMap(([name, type]) => (type ? [[name, type] as const] : [])))
+  return whole && reshapesFit(model, known) ? known : trace(runtime, model, feeds)
+}
+
+/**
+ * The types and shapes that the engine knows before the model runs, by name, and null for tensors of which it knows no
+ * shape. The model itself is never run; what it computes from constants alone is.
+ */
+export const inferKnown = async (
+  runtime: Runtime,
+  model: Model,
+  feeds: Values,
+): Promise<Map<string, TensorType | null>> => {
   refuseInputs(model)
   const fixed = copyModel(model)
+  const types = new Map<string, TensorType | null>(givenTypes(model, feeds))
+  const names = computedNames(model)
   for (const input of fixed.graph.inputs) {
     const tensor = feeds[input.name]
-    if (tensor?.type !== input.type) return trace(runtime, model, feeds)
+    if (tensor?.type !== input.type) return new Map([...types, ...names.map((name) => [name, null] as const)])
     input.dims = [...tensor.dims]
   }
-  const infos = await shapeInfos(runtime, fixed, computedNames(model))
+  const infos = await shapeInfos(runtime, fixed, names)
   const rankless = [...infos.values()].filter(({ dims }) => dims === undefined).map(({ name }) => name)
   const scalars = await scalarsAmong(runtime, fixed, rankless)
-  const types = givenTypes(model, feeds)
   for (const { name, type, dims } of infos.values()) {
     const sizes = scalars.has(name) ? [] : dims
-    if (!sizes || !isWhole(sizes)) return trace(runtime, model, feeds)
-    types.set(name, { type, dims: sizes })
+    types.set(name, sizes && isWhole(sizes) ? { type, dims: sizes } : null)
   }
-  return reshapesFit(model, types) ? types : trace(runtime, model, feeds)
+  return types
 }
 
 /** Folding what is computed from shapes lets the engine infer the shapes that depend on it. */

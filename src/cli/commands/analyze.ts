@@ -10,6 +10,7 @@ import {
 import { nodeRuntime } from '../../runtime/node.ts'
 import { command } from '../command.ts'
 import { sparkline, table } from '../console.ts'
+import { onStage } from '../limits/report.ts'
 import { loadModel } from '../models.ts'
 
 export const analyze = command({
@@ -34,7 +35,7 @@ export const analyze = command({
   async run({ positionals: [name = ''], values, console }) {
     const { criterion, ratio, seed } = values
     const { model, source } = await loadModel(name, seed)
-    const analysis = await analyzeModel(model, { runtime: nodeRuntime, seed })
+    const analysis = await analyzeModel(model, { runtime: nodeRuntime, seed, onEvent: onStage })
     const everyLayer = kernelStatistics(model)
     for (const pattern of values.layer)
       if (!everyLayer.some(({ layer }) => matches(pattern, layer)))

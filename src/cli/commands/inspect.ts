@@ -1,15 +1,15 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { byteLengthOf, sizeOf, type TensorType, UsageError } from '../../base/index.ts'
+import { byteLengthOf, EspalierError, sizeOf, type TensorType, UsageError } from '../../base/index.ts'
 import { kindOfFile, readNpy, readNpz, readSafetensors } from '../../formats/file.ts'
 import { readCheckpoint } from '../../formats/node.ts'
 import { readModel } from '../../onnx/file.ts'
 import { opsetOf, type ValueInfo } from '../../onnx/index.ts'
-import { costOf } from '../../prune/index.ts'
-import { nodeRuntime } from '../../runtime/node.ts'
+import { storedCost } from '../../prune/index.ts'
 import { command } from '../command.ts'
 import { byteText, type Console, grouped, table } from '../console.ts'
-import { sayGroups } from '../prune/groups.ts'
+import { type Findings, startEngine } from '../inspect/engine.ts'
+import { type Limits, limitOptions, limitsFrom } from '../limits/limits.ts'
 
 export const inspect = command({
   name: 'inspect',
@@ -18,13 +18,23 @@ export const inspect = command({
   positionals: ['FILE'],
   options: {
     groups: { kind: 'flag', help: 'draws the groups of an ONNX file: what lives and dies together when it is pruned' },
+    ...limitOptions,
+    'time-limit': {
+      ...limitOptions['time-limit'],
+      default: 30,
+      help: 'seconds for what takes the engine; the rest is shown in any case',
+    },
+    'memory-limit': {
+      ...limitOptions['memory-limit'],
+      help: "memory for what takes the engine, such as 4GB (default: 1 GB beside six times the file's weights)",
+    },
   },
   async run({ positionals: [path = ''], values, console }) {
     const file = await checkpointIn(path)
     const kind = await kindOfFile(file)
     // A damaged model is none to the eye, and reading it says what is wrong.
     if (kind === 'onnx' || (kind === undefined && file.endsWith('.onnx')))
-      return inspectModel(file, values.groups, console)
+      return inspectModel(file, values.groups, limitsFrom(values), console)
     if (values.groups) throw new UsageError(`'${file}' has no groups`, { remedy: '--groups goes with an ONNX file' })
     const variables = await variablesOf(file, kind)
     console.say(`${file}: ${kind}, ${variables.size} variables`)
@@ -72,10 +82,15 @@ const sayVariables = (variables: ReadonlyMap<string, TensorType>, console: Conso
   }
 }
 
-const inspectModel = async (file: string, groups: boolean, console: Console) => {
-  const model = await readModel(file)
+const inspectModel = async (file: string, groups: boolean, limits: Limits, console: Console) => {
+  const engine = startEngine(file, groups)
+  const model = await readModel(file).catch((error: unknown) => {
+    engine.stop()
+    throw error
+  })
   const { graph } = model
-  const cost = await costOf(model, { runtime: nodeRuntime }).catch(() => undefined)
+  const weights = [...graph.initializers.values()].reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
+  const finding = engine.within({ ...limits, memory: limits.memory ?? 1e9 + 6 * weights })
   const operators = new Map<string, number>()
   for (const { opType, domain } of graph.nodes) {
     const name = domain ? `${domain}.${opType}` : opType
@@ -98,10 +113,18 @@ const inspectModel = async (file: string, groups: boolean, console: Console) => 
   console.say(`${graph.nodes.length} nodes: ${counts.map(([name, n]) => `${n} ${name}`).join(', ')}`)
   console.say()
   const { variables } = sayVariables(graph.initializers, console)
-  if (cost) {
-    console.say(`${grouped(cost.parameters)} parameters, ${byteText(cost.bytes)}, ${grouped(cost.macs)} MACs a sample`)
-    if (cost.uncounted.length > 0) console.say(`not counted among the MACs: ${cost.uncounted.join(', ')}`)
-  }
+  const { parameters, bytes } = storedCost(model)
+  const found = await finding
+  const { macs, known, unknown, uncounted } = workOf(found.work)
+  const work =
+    unknown === undefined
+      ? `${grouped(known)} MACs a sample`
+      : `${known > 0 ? `at least ${grouped(known)} MACs` : 'MACs unknown'}: ${unknown}`
+  console.say(`${grouped(parameters)} parameters, ${byteText(bytes)}, ${work}`)
+  if (uncounted.length > 0) console.say(`not counted among the MACs: ${uncounted.join(', ')}`)
+  if (groups && typeof found.groups === 'string')
+    throw new EspalierError(`no groups: ${found.groups}`, { place: { file } })
+  if (groups && typeof found.groups !== 'string') console.say(found.groups.text.trimEnd())
   return {
     file,
     kind: 'onnx',
@@ -112,10 +135,26 @@ const inspectModel = async (file: string, groups: boolean, console: Console) => 
     outputs,
     operators: Object.fromEntries(counts),
     nodes: graph.nodes.length,
-    parameters: cost?.parameters ?? null,
-    macs: cost?.macs ?? null,
-    bytes: cost?.bytes ?? null,
+    parameters,
+    macs,
+    bytes,
+    ...(unknown !== undefined && { unknown: { macs: unknown } }),
     variables,
-    ...(groups && (await sayGroups(model, console))),
+    ...(groups && typeof found.groups !== 'string' && found.groups.document),
+  }
+}
+
+/** What is known of the MACs, and why not all is. */
+const workOf = (work: Findings['work']) => {
+  if (typeof work === 'string') return { macs: null, known: 0, unknown: work, uncounted: [] }
+  const { macs, unsized, uncounted } = work
+  const [first] = unsized
+  if (first === undefined) return { macs, known: macs, unknown: undefined, uncounted }
+  const rest = unsized.length > 1 ? ` and ${unsized.length - 1} more` : ''
+  return {
+    macs: null,
+    known: macs,
+    unknown: `the size of '${first}'${rest} is known only when the model runs`,
+    uncounted,
   }
 }

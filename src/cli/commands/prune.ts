@@ -6,6 +6,7 @@ import { costOf, describePlan, serializePlan } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { freeBatch } from '../../train/node.ts'
 import { command } from '../command.ts'
+import { onStage } from '../limits/report.ts'
 import { loadModelFile } from '../models.ts'
 import { checkDistinct, checkWritable } from '../outputs.ts'
 import { type PruneValues, planOptionsFrom, pruneOptions } from '../prune/flags.ts'
@@ -28,7 +29,7 @@ export const prune = command({
     // Retraining goes on with the loss that the file was trained with, unless another is named.
     const values =
       given.loss === 'cross-entropy' ? { ...given, loss: statedSampling(loaded).loss ?? given.loss } : given
-    const options = planOptionsFrom(values, source)
+    const options = { ...planOptionsFrom(values, source), onEvent: onStage }
     const teacher = values.teacher ? (await loadModelFile(values.teacher)).model : undefined
     // What is trained in a dry run would be thrown away.
     const dry = values['dry-run']

@@ -5,6 +5,7 @@ import { parsePlan, shortfallOf, verifyPlan } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { command, Rejection } from '../command.ts'
 import { table } from '../console.ts'
+import { onStage } from '../limits/report.ts'
 import { loadModelFile } from '../models.ts'
 
 export const verify = command({
@@ -37,6 +38,7 @@ export const verify = command({
       runtime: nodeRuntime,
       seed,
       tolerance,
+      onEvent: onStage,
       ...(inputs && { inputs }),
     })
     console.say(

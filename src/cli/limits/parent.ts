@@ -52,10 +52,9 @@ export const runWatched = async (argv: readonly string[]): Promise<number> => {
 
 export const exceededText = ({ limit, most, stage }: Exceeded): string => {
   if (limit === 'memory')
-    return `memory limit of ${sizeText(most)} reached (stage: ${stage}), nothing was written; raise it with --memory-limit SIZE`
-  if (limit === 'time')
-    return `time limit of ${most} s reached (stage: ${stage}), nothing was written; raise it with --time-limit SECONDS`
-  return `no answer from the model for ${most} s (stage: ${stage}), nothing was written; give --time-limit SECONDS to wait longer`
+    return `memory limit of ${sizeText(most)} reached (stage: ${stage}); raise it with --memory-limit SIZE`
+  if (limit === 'time') return `time limit of ${most} s reached (stage: ${stage}); raise it with --time-limit SECONDS`
+  return `no answer from the model for ${most} s (stage: ${stage}); give --time-limit SECONDS to wait longer`
 }
 
 export const crashText = ({ signal, stage }: Pick<Ending, 'signal' | 'stage'>): string =>
@@ -63,7 +62,8 @@ export const crashText = ({ signal, stage }: Pick<Ending, 'signal' | 'stage'>): 
     ? `ended from outside, as the system does when memory runs out (stage: ${stage}); close other programs or use a smaller model`
     : `the engine crashed with ${signal} (stage: ${stage}); check that the file is whole`
 
-const sizeText = (bytes: number) => (bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${Number((bytes / 1e9).toFixed(1))} GB`)
+const sizeText = (bytes: number) =>
+  bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${Number((bytes / 1e9).toFixed(1))} GB`
 
 /** Removes what a killed process left of files that it was writing: beside each path of its arguments, and within. */
 const removeTemporaries = async (argv: readonly string[], pid: number): Promise<void> => {

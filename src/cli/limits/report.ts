@@ -11,14 +11,24 @@ export type Report =
   | { readonly alive: true }
 
 let reporting = false
+let latest = ''
+let sent = 0
 
 const send = (report: Report): void => {
   // A parent that is gone ends this process by itself.
   if (reporting && process.connected) process.send?.(report, undefined, undefined, () => {})
 }
 
-/** Lets the parent, where one watches, know what is being done. */
-export const stage = (name: string): void => send({ stage: name })
+/** Lets the parent, where one watches, know what is being done. Work that reports its progress so may block the event loop. */
+export const stage = (name: string): void => {
+  const now = performance.now()
+  if (name === latest && now - sent < 500) return
+  ;[latest, sent] = [name, now]
+  send({ stage: name })
+}
+
+/** The stage of what pruning reports of itself. */
+export const onStage = ({ stage: name }: { readonly stage: string }): void => stage(name)
 
 export const reportLimits = (limits: Limits): void => send({ limits })
 

@@ -65,8 +65,9 @@ export const watch = (child: ChildProcess, first: Limits): Watch => {
 
   const ended = new Promise<Ending>((done, failed) => {
     child.on('error', failed)
-    child.on('exit', (code, signal) => {
-      clearInterval(timer)
+    child.on('exit', () => clearInterval(timer))
+    // Not before its last messages are read.
+    child.on('close', (code, signal: NodeJS.Signals | null) => {
       done({ code, signal, stage, ...(exceeded && { exceeded }) })
     })
   })

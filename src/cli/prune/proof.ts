@@ -3,6 +3,7 @@ import type { Model } from '../../onnx/index.ts'
 import { type Analysis, applyPlan, type Plan, shortfallOf, type Verification, verifyPlan } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import type { Console } from '../console.ts'
+import { onStage } from '../limits/report.ts'
 
 /** Proves a plan before anything is trained or written. @throws EspalierError where it does not hold */
 export type Prove = (plan: Plan, analysis: Analysis) => Promise<Verification>
@@ -23,11 +24,10 @@ export const proverOf = (model: Model, macs: number): Prove => {
 const remedy = 'nothing was written: please report the model, or write it unproved with --no-verify'
 
 const proofOf = async (model: Model, plan: Plan, analysis: Analysis, macs: number): Promise<Verification> => {
-  const found = await verifyPlan(model, applyPlan(model, plan, analysis), plan, { runtime: nodeRuntime, macs }).catch(
-    (error: unknown) => {
-      throw new EspalierError(`the prune could not be proved: ${messageOf(error)}`, { remedy, cause: error })
-    },
-  )
+  const options = { runtime: nodeRuntime, macs, onEvent: onStage }
+  const found = await verifyPlan(model, applyPlan(model, plan, analysis), plan, options).catch((error: unknown) => {
+    throw new EspalierError(`the prune could not be proved: ${messageOf(error)}`, { remedy, cause: error })
+  })
   const wrong = shortfallOf(found)
   if (wrong === undefined || isNear(found)) return found
   throw new EspalierError(`masked original and pruned model are not equal: ${wrong}`, { remedy })

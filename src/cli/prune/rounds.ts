@@ -5,6 +5,7 @@ import { analyzeModel, applyPlan, type PlanOptions, planForLatency } from '../..
 import { nodeRuntime } from '../../runtime/node.ts'
 import { evaluate, type Round, rebirth, type SoftRound, softTrain, type Trained, train } from '../../train/node.ts'
 import { type Console, percent } from '../console.ts'
+import { onStage } from '../limits/report.ts'
 import { outputsOf, saidLoss } from '../losses.ts'
 import { showTraining } from '../progress.ts'
 import { trainingFrom } from '../runs.ts'
@@ -120,7 +121,7 @@ const byTheClock = async (model: Model, work: Work, latency: number): Promise<Re
   if (values.steps > 1) throw new UsageError('--latency prunes in one round', { remedy: 'leave --steps away' })
   if (values.absorb) throw new UsageError('--latency goes without --absorb', { remedy: 'give another target' })
   if (work.soft > 0) throw new UsageError('--latency goes without --soft', { remedy: 'give another target' })
-  const first = await analyzeModel(model, { runtime: nodeRuntime })
+  const first = await analyzeModel(model, { runtime: nodeRuntime, onEvent: onStage })
   const { plan, milliseconds } = await planForLatency(model, first, options, { runtime: nodeRuntime, latency })
   console.say(`a run takes ${milliseconds.toFixed(3)} ms after pruning`)
   await work.prove?.(plan, first)
