@@ -7,7 +7,8 @@ import { shapes } from './shapes.ts'
 import { Sketch, type Step } from './sketch.ts'
 import { sums } from './sums.ts'
 
-const steps: Readonly<Record<string, Step>> = { ...layers, ...functions, ...shapes, ...channels, ...sums }
+/** Steps of fixed sizes behind the batch, by name. */
+export const steps: Readonly<Record<string, Step>> = { ...layers, ...functions, ...shapes, ...channels, ...sums }
 
 export const stepNames = Object.keys(steps)
 
@@ -20,7 +21,7 @@ export type Recipe = {
 
 /** The network of a recipe. */
 export const networkOf = ({ input, opset, steps: list }: Recipe): Model => {
-  const sketch = new Sketch(input, 1, opset)
+  const sketch = new Sketch(['N', ...input], 1, opset)
   for (const { name, seed } of list) {
     sketch.dice = random(seed)
     steps[name]!(sketch)

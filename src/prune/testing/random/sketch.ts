@@ -1,5 +1,5 @@
 import { float32, type Random, random, sizeOf } from '../../../base/index.ts'
-import { GraphBuilder, type Model, makeGraph, makeModel } from '../../../onnx/index.ts'
+import { type Dimension, GraphBuilder, type Model, makeGraph, makeModel } from '../../../onnx/index.ts'
 
 /** A value by name, and its dims behind the batch. */
 export type Value = { readonly name: string; readonly dims: readonly number[] }
@@ -16,11 +16,13 @@ export class Sketch {
   readonly opset: number
   dice: Random
 
-  constructor(dims: readonly number[], seed: number, opset: number) {
+  /** @param dims of the input `x`; a value to begin with where all but the batch are numbers */
+  constructor(dims: readonly Dimension[], seed: number, opset: number) {
     this.opset = opset
     this.dice = random(seed)
-    this.#graph.inputs.push({ name: 'x', type: 'float32', dims: ['N', ...dims] })
-    this.add('x', dims)
+    this.#graph.inputs.push({ name: 'x', type: 'float32', dims: [...dims] })
+    const sizes = dims.slice(1).filter((dim) => typeof dim === 'number')
+    if (sizes.length === dims.length - 1) this.add('x', sizes)
   }
 
   below(n: number): number {
@@ -59,6 +61,11 @@ export class Sketch {
     return name
   }
 
+  /** Makes a value an output of the graph. */
+  output(name: string, dims: readonly Dimension[]): void {
+    this.#graph.outputs.push({ name, type: 'float32', dims: [...dims] })
+  }
+
   /** The finished model: every value nothing reads ends in three scores, added up. */
   model(): Model {
     const read = new Set(this.#graph.nodes.flatMap(({ inputs }) => inputs))
@@ -67,8 +74,7 @@ export class Sketch {
       const flat = this.b.op('Flatten', [dims.length === 0 ? this.b.op('Unsqueeze', [name, this.b.ints([1])]) : name])
       return this.b.op('MatMul', [flat, this.weight([sizeOf(dims), 3])])
     })
-    const y = this.b.op('Sum', scores)
-    this.#graph.outputs.push({ name: y, type: 'float32', dims: ['N', 3] })
+    if (scores.length > 0) this.output(this.b.op('Sum', scores), ['N', 3])
     return makeModel(this.#graph, { opset: this.opset })
   }
 }

@@ -24,6 +24,20 @@ export const splitHalves = (net: SizeNet, x: string, channels: number): [string,
   return net.b.ops('Split', inputs, 2, { axis: 1, ...attributes }) as [string, string]
 }
 
+/** Each half of the channels normalized as one, as exporters write GroupNorm. */
+export const normalizeHalves = (net: SizeNet, x: string): string => {
+  const parts = [net.weight('ones', [2]), net.weight('zeros', [2])]
+  const norm = net.op('InstanceNormalization', [net.reshape(x, [0, 2, -1]), ...parts])
+  return net.op('Reshape', [norm, net.op('Shape', [x])])
+}
+
+/** Four channels as one of twice the height and width, by reshapes of computed sizes. */
+export const channelsToPixels = (net: SizeNet, x: string): string => {
+  const [n, c, h, w] = [0, 1, 2, 3].map((axis) => net.size(x, axis)) as [string, string, string, string]
+  const apart = net.transpose(net.reshape(x, [n, net.div(c, 4), 2, 2, h, w]), [0, 1, 4, 2, 5, 3])
+  return net.reshape(apart, [n, net.div(c, 4), net.mul(h, 2), net.mul(w, 2)])
+}
+
 /** Layers whose sizes follow from the number of channels, which a prune changes. */
 export const channelCases: readonly SizeCase[] = [
   {
@@ -57,24 +71,14 @@ export const channelCases: readonly SizeCase[] = [
   {
     name: 'groups are normalized by InstanceNormalization of (N, groups, −1)',
     dims: picture,
-    write: (net) => {
-      const a = net.conv('x', 'stem', [8, 3, 3])
-      const ones = [net.weight('ones', [2]), net.weight('zeros', [2])]
-      const norm = net.op('InstanceNormalization', [net.reshape(a, [0, 2, -1]), ...ones])
-      return head(net, net.op('Reshape', [norm, net.op('Shape', [a])]), 8)
-    },
+    write: (net) => head(net, normalizeHalves(net, net.conv('x', 'stem', [8, 3, 3])), 8),
     sizes: images,
     prunable: ['head'],
   },
   {
     name: 'channels become pixels by computed sizes',
     dims: picture,
-    write: (net) => {
-      const a = stem(net)
-      const [n, c, h, w] = [0, 1, 2, 3].map((axis) => net.size(a, axis)) as [string, string, string, string]
-      const apart = net.transpose(net.reshape(a, [n, net.div(c, 4), 2, 2, h, w]), [0, 1, 4, 2, 5, 3])
-      return head(net, net.reshape(apart, [n, net.div(c, 4), net.mul(h, 2), net.mul(w, 2)]), 2)
-    },
+    write: (net) => head(net, channelsToPixels(net, stem(net)), 2),
     sizes: images,
     prunable: ['stem', 'head'],
   },

@@ -13,7 +13,7 @@ export const choice = (
   otherwise: readonly [op: string, second?: string],
 ): string => {
   const branch = ([op, second]: readonly [string, string?], name: string) =>
-    subgraph(bodyOf([], [makeNode(op, second ? [x, second] : [x], [name])], [[name, 'float32']]))
+    subgraph(bodyOf([], [makeNode(op, second ? [x, second] : [x], [name])], [[name, 'float32', 4]]))
   const branches = {
     then_branch: branch(then, net.b.fresh('then')),
     else_branch: branch(otherwise, net.b.fresh('else')),

@@ -1,4 +1,4 @@
-import type { Model } from '../../../onnx/index.ts'
+import { GraphBuilder, type Model, makeGraph, makeModel } from '../../../onnx/index.ts'
 import { channelCases } from './channels.ts'
 import { choiceCases } from './choices.ts'
 import { imageCases } from './images.ts'
@@ -24,6 +24,9 @@ export const opsets = [11, 13, 17] as const
 
 /** The network of a case as exporters write it at an opset. */
 export const modelOf = ({ dims, write }: SizeCase, opset: number): Model => {
-  const net = new SizeNet(opset, dims)
-  return net.model(...[write(net)].flat())
+  const graph = makeGraph('net')
+  graph.inputs.push({ name: 'x', type: 'float32', dims: [...dims] })
+  const outputs = [write(new SizeNet(new GraphBuilder(graph), opset))].flat()
+  graph.outputs = outputs.map((name) => ({ name, type: 'float32' }))
+  return makeModel(graph, { opset })
 }

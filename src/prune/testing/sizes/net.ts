@@ -1,5 +1,5 @@
-import { bool, float32, int64, random, sizeOf } from '../../../base/index.ts'
-import { type Dimension, GraphBuilder, type Model, makeGraph, makeModel } from '../../../onnx/index.ts'
+import { bool, float32, int64, type Random, random, sizeOf } from '../../../base/index.ts'
+import type { GraphBuilder } from '../../../onnx/index.ts'
 
 /** A size in the graph: a number, or the name of an int64 scalar computed from sizes. */
 export type Size = number | string
@@ -12,17 +12,21 @@ const formAt = (opset: number): Form => (opset >= 15 ? 'range' : opset >= 13 ? '
 
 /** Writes networks whose sizes are computed, in the forms of the chosen opset (11 to 21). */
 export class SizeNet {
-  readonly graph = makeGraph('net')
-  readonly b = new GraphBuilder(this.graph)
+  readonly b: GraphBuilder
   readonly opset: number
-  form: Form
+  readonly form: Form
   readonly #dice
 
-  constructor(opset: number, dims: readonly Dimension[], { form = formAt(opset), seed = 1 } = {}) {
+  /** Extends a graph that has its inputs. */
+  constructor(
+    b: GraphBuilder,
+    opset: number,
+    { form = formAt(opset), dice = random(1) }: { form?: Form; dice?: Random } = {},
+  ) {
+    this.b = b
     this.opset = opset
     this.form = form
-    this.#dice = random(seed)
-    this.graph.inputs.push({ name: 'x', type: 'float32', dims: [...dims] })
+    this.#dice = dice
   }
 
   op(...call: Parameters<GraphBuilder['op']>): string {
@@ -36,7 +40,8 @@ export class SizeNet {
   }
 
   /** A convolution with bias, by default with the padding that keeps odd kernels' sizes. */
-  conv(x: string, name: string, [out, inner, k]: readonly [number, number, number], { stride = 1, pad = k >> 1 } = {}) {
+  conv(x: string, hint: string, [out, inner, k]: readonly [number, number, number], { stride = 1, pad = k >> 1 } = {}) {
+    const name = this.b.fresh(hint)
     const weights = [this.weight(`${name}.weight`, [out, inner, k, k]), this.weight(`${name}.bias`, [out])]
     const attributes = { kernel_shape: [k, k], strides: [stride, stride], pads: [pad, pad, pad, pad] }
     return this.op('Conv', [x, ...weights], attributes, { name })
@@ -51,7 +56,8 @@ export class SizeNet {
   }
 
   /** A linear layer on the last axis. */
-  dense(x: string, name: string, [inner, out]: readonly [number, number]): string {
+  dense(x: string, hint: string, [inner, out]: readonly [number, number]): string {
+    const name = this.b.fresh(hint)
     const product = this.op('MatMul', [x, this.weight(`${name}.weight`, [inner, out])], {}, { name })
     return this.op('Add', [product, this.weight(`${name}.bias`, [out])])
   }
@@ -192,11 +198,5 @@ export class SizeNet {
 
   true(): string {
     return this.b.constant(bool([], [true]))
-  }
-
-  /** The finished model; outputs without shapes, as sizes vary. */
-  model(...outputs: readonly string[]): Model {
-    for (const name of outputs) this.graph.outputs.push({ name, type: 'float32' })
-    return makeModel(this.graph, { opset: this.opset })
   }
 }
