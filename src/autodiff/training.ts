@@ -1,4 +1,4 @@
-import { dataTypes, sizeOf, type Tensor, type TensorType, UnsupportedError, UsageError } from '../base/index.ts'
+import { dataTypes, own, sizeOf, type Tensor, type TensorType, UnsupportedError, UsageError } from '../base/index.ts'
 import { copyModel, type Graph, GraphBuilder, type Model, opsetOf, removeDead, upgradeOpset } from '../onnx/index.ts'
 import { constants, infer, type Runtime } from '../runtime/index.ts'
 import { backward } from './backward.ts'
@@ -150,7 +150,7 @@ const takenNames = ({ inputs, initializers, nodes }: Graph): Set<string> =>
 const fixInputs = (model: Model, inputs: TrainingGraphOptions['inputs']) => {
   for (const input of model.graph.inputs) {
     if (model.graph.initializers.has(input.name)) continue
-    const dims = inputs[input.name]
+    const dims = own(inputs, input.name)
     if (!dims)
       throw new UsageError(`no shape given for input '${input.name}'`, {
         remedy: `the model's inputs are ${model.graph.inputs.map((i) => i.name).join(', ')}`,
@@ -162,7 +162,7 @@ const fixInputs = (model: Model, inputs: TrainingGraphOptions['inputs']) => {
 const zeros = (inputs: TrainingGraphOptions['inputs'], infos: Model['graph']['inputs']) =>
   Object.fromEntries(
     infos.flatMap(({ name, type }) => {
-      const dims = inputs[name]
+      const dims = own(inputs, name)
       return dims ? [[name, zero({ type, dims })]] : []
     }),
   )

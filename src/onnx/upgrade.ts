@@ -1,4 +1,4 @@
-import { float32, int64, UnsupportedError } from '../base/index.ts'
+import { float32, int64, own, UnsupportedError } from '../base/index.ts'
 import { GraphBuilder } from './builder.ts'
 import { opsetOf } from './graph.ts'
 import { floatOf, floatsOf, intOf, makeNode, nodeLabel, stringOf, subgraphsOf } from './node.ts'
@@ -68,7 +68,7 @@ const upgradeGraph = (graph: Graph, rules: { readonly [opType: string]: Upgrade 
     for (const inner of subgraphsOf(node)) upgradeGraph(inner, rules)
     if (node.domain !== '' && node.domain !== 'ai.onnx') return [node]
     rules['*']?.(node, builder)
-    return rules[node.opType]?.(node, builder) ?? [node]
+    return own(rules, node.opType)?.(node, builder) ?? [node]
   })
 }
 

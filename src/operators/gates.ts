@@ -105,7 +105,7 @@ export const gatesOf = (g: GradientContext, d: Direction, absent: readonly strin
   const betas = [...floatsOf(g.node, 'activation_beta', [])]
   const clip = floatOf(g.node, 'clip', 0)
   const all = namesOf(g.node, absent, d.directions).map((name) => {
-    const activation = activations[name]
+    const activation = Object.hasOwn(activations, name) ? activations[name] : undefined
     if (!activation)
       throw new EspalierError(`unknown activation '${name}'`, {
         place: { node: nodeLabel(g.node), operator: g.node.opType },

@@ -142,9 +142,10 @@ const matrixOf = (g: GradientContext, { from, to, scale, crop }: Resampling, alo
   const roi = isCrop(g) ? g.b.constant(float32([4], [...pair(crop[0], 0), ...pair(crop[1], 1)])) : ''
   const bySize = hasInput(g.node, positions(g).sizes)
   const size = bySize ? ['', g.b.ints(pair(to, from))] : [g.b.constant(float32([2], pair(scale, 1)))]
-  const kept: Record<string, AttributeInput | undefined> = {}
-  for (const [name, value] of g.node.attributes)
-    if (!['axes', 'extrapolation_value', 'keep_aspect_ratio_policy'].includes(name)) kept[name] = value
+  const given = [...g.node.attributes]
+  const kept: Record<string, AttributeInput> = Object.fromEntries(
+    given.filter(([name]) => !['axes', 'extrapolation_value', 'keep_aspect_ratio_policy'].includes(name)),
+  )
   const { coordinates, nearest } = placementOf(g)
   return g.b.op('Resize', [identity, roi, ...size], {
     ...kept,

@@ -1,4 +1,4 @@
-import { EspalierError, float32, float32Of, float64, numbersOf, type Tensor } from '../base/index.ts'
+import { EspalierError, float32, float32Of, float64, numbersOf, own, type Tensor } from '../base/index.ts'
 import type { BoundLink } from './engine.ts'
 import type { Optimizer } from './optimizer.ts'
 import type { Parameter, SlotShape } from './types.ts'
@@ -79,15 +79,15 @@ export const restoreState = (optimizer: Optimizer, { tensors, scalars }: Optimiz
   }
   for (const key of left) fail(`'${key}' belongs to no parameter`)
   for (const { name } of optimizer.parameters)
-    if (scalars.steps[name] === undefined) fail('its step count is missing', name)
+    if (own(scalars.steps, name) === undefined) fail('its step count is missing', name)
 
   for (const { key, values } of slots) {
     const saved = tensors.get(key)
     if (!saved) values.fill(0)
     else values.set(values instanceof Float64Array ? numbersOf(saved) : float32Of(saved))
   }
-  for (const { key, shared } of optimizer.links) Object.assign(shared, scalars.links[key])
-  for (const { name } of optimizer.parameters) optimizer.steps.set(name, scalars.steps[name] ?? 0)
+  for (const { key, shared } of optimizer.links) Object.assign(shared, own(scalars.links, key))
+  for (const { name } of optimizer.parameters) optimizer.steps.set(name, own(scalars.steps, name) ?? 0)
   optimizer.count = scalars.count
 }
 
@@ -117,10 +117,10 @@ export type Slices = Readonly<Record<string, Readonly<Record<number, readonly nu
 export const pruneState = ({ tensors, scalars }: OptimizerState, slices: Slices): OptimizerState => {
   const remade = new Set(scalars.remade)
   const pruned = [...tensors].flatMap(([key, tensor]): [string, Tensor][] => {
-    const slice = slices[nameOf(key)]
+    const slice = own(slices, nameOf(key))
     if (!slice) return [[key, tensor]]
     if (remade.has(key)) return []
-    const axes = scalars.axes[key] ?? tensor.dims.map((_, i) => i)
+    const axes = own(scalars.axes, key) ?? tensor.dims.map((_, i) => i)
     return [
       [
         key,

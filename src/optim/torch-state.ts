@@ -1,4 +1,4 @@
-import { EspalierError, numbersOf, sizeOf, type Tensor } from '../base/index.ts'
+import { EspalierError, numbersOf, own, sizeOf, type Tensor } from '../base/index.ts'
 import { matchesPattern } from './groups.ts'
 import type { Optimizer } from './optimizer.ts'
 import { type OptimizerState, stateOf } from './state.ts'
@@ -39,24 +39,24 @@ export const torchState = (
 ): OptimizerState => {
   const start = stateOf(optimizer)
   const state = new Map(start.tensors)
-  const steps: Record<string, number> = {}
+  const steps = new Map<string, number>()
   const left = new Set(tensors.keys())
   for (const parameter of optimizer.parameters) {
-    const theirs = options.names?.[parameter.name] ?? parameter.name
-    const own = [...tensors].flatMap(([key, tensor]) =>
+    const theirs = own(options.names ?? {}, parameter.name) ?? parameter.name
+    const found = [...tensors].flatMap(([key, tensor]) =>
       nameOf(key) === theirs ? [{ key, slot: key.slice(theirs.length + 1), tensor }] : [],
     )
-    if (own.length === 0)
+    if (found.length === 0)
       throw new EspalierError(`the PyTorch state holds nothing of '${theirs}'`, {
         place: { initializer: parameter.name },
         remedy: `say by \`names\` which it is of ${[...new Set([...tensors.keys()].map(nameOf))].join(', ')}`,
       })
     // SGD counts no steps, but its first update is past where there is momentum.
-    steps[parameter.name] = 1
-    for (const { key, slot, tensor } of own) {
+    steps.set(parameter.name, 1)
+    for (const { key, slot, tensor } of found) {
       left.delete(key)
       if (slot === 'step') {
-        steps[parameter.name] = numbersOf(tensor)[0] ?? 1
+        steps.set(parameter.name, numbersOf(tensor)[0] ?? 1)
         continue
       }
       const place = placeOf(optimizer, state, parameter, slot)
@@ -72,7 +72,10 @@ export const torchState = (
     throw new EspalierError(`the PyTorch state of ${[...left].slice(0, 4).join(', ')} belongs to no parameter here`, {
       remedy: 'leave out what is not trained, or say by `names` what it is called',
     })
-  return { tensors: state, scalars: { ...start.scalars, steps, count: Math.max(...Object.values(steps)) } }
+  return {
+    tensors: state,
+    scalars: { ...start.scalars, steps: Object.fromEntries(steps), count: Math.max(...steps.values()) },
+  }
 }
 
 /** `PARAMETER:SLOT`, where only the parameter's name may hold colons. */

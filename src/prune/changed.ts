@@ -1,3 +1,4 @@
+import { own } from '../base/index.ts'
 import { copyModel, liftConstants, type Model } from '../onnx/index.ts'
 import { isFloating } from './importance/weights.ts'
 import { cutsOf, shifted, sliceTensor } from './slice.ts'
@@ -11,13 +12,13 @@ export const changedInitializers = (original: Model, pruned: Model, plan: Plan):
   liftConstants(lifted.graph)
   const names = new Set([...lifted.graph.initializers.keys(), ...Object.keys(plan.copies), ...Object.keys(plan.slices)])
   return [...names].flatMap((name) => {
-    const before = lifted.graph.initializers.get(plan.copies[name] ?? name)
+    const before = lifted.graph.initializers.get(own(plan.copies, name) ?? name)
     if (!before) return [{ initializer: name, reason: 'the original has no such initializer' }]
-    if (!isFloating(before) && !(name in plan.slices)) return []
+    if (!isFloating(before) && !Object.hasOwn(plan.slices, name)) return []
     const after = pruned.graph.initializers.get(name)
     if (!after) return [{ initializer: name, reason: 'it is missing' }]
     const sliced = sliceTensor(before, cutsOf(plan.slices, name))
-    const shift = plan.absorbed?.biases[name]
+    const shift = own(plan.absorbed?.biases ?? {}, name)
     const expected = shift ? shifted(sliced, shift) : sliced
     const same =
       expected.type === after.type &&
@@ -28,7 +29,7 @@ export const changedInitializers = (original: Model, pruned: Model, plan: Plan):
       : [
           {
             initializer: name,
-            reason: name in plan.slices ? 'it is not the slice the plan says' : 'it is not the original',
+            reason: Object.hasOwn(plan.slices, name) ? 'it is not the slice the plan says' : 'it is not the original',
           },
         ]
   })

@@ -1,4 +1,4 @@
-import { float32, float32Of, type Tensor } from '../base/index.ts'
+import { float32, float32Of, own, type Tensor } from '../base/index.ts'
 import { copyModel, type Graph, liftConstants, type Model, type Node } from '../onnx/index.ts'
 import { aliasesOf } from './prepare.ts'
 import { complementOf, cutsOf, zeroSlices } from './slice.ts'
@@ -36,7 +36,7 @@ const maskedBy = (original: Model, plan: Plan, pruned: Model, slices: Slices): M
   const madeBy = ({ outputs }: Node) => outputs.find((name) => name !== '') ?? ''
   const copyReaders = new Map<string, readonly string[]>(
     pruned.graph.nodes.flatMap((node) =>
-      node.inputs.some((name) => name in plan.copies) ? [[madeBy(node), node.inputs]] : [],
+      node.inputs.some((name) => Object.hasOwn(plan.copies, name)) ? [[madeBy(node), node.inputs]] : [],
     ),
   )
   const aliases = aliasesOf(graph)
@@ -46,7 +46,7 @@ const maskedBy = (original: Model, plan: Plan, pruned: Model, slices: Slices): M
     node.inputs = node.inputs.map((name, i) => {
       const copy = inputs[i] ?? ''
       const shared = aliases.get(name) ?? name
-      if (plan.copies[copy] !== shared) return name
+      if (own(plan.copies, copy) !== shared) return name
       graph.initializers.set(copy, graph.initializers.get(shared)!)
       return copy
     })

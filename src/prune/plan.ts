@@ -1,9 +1,10 @@
+import { own } from '../base/index.ts'
 import { type Model, modelChunks } from '../onnx/index.ts'
 import { type AllocateOptions, type Allocation, allocate, rootsOf } from './allocate.ts'
 import { Cut, cutInitializers } from './cut.ts'
 import { type Criterion, type CriterionName, criterionOf } from './importance/index.ts'
 import { applyPlan } from './surgery.ts'
-import type { Analysis, Group, Plan, PlanGroup, PlanSource } from './types.ts'
+import type { Analysis, Group, Plan, PlanGroup, PlanSource, Slices } from './types.ts'
 
 export type PlanOptions = AllocateOptions & {
   /** A name or a criterion of one's own; 'l1' unless said. */
@@ -76,20 +77,20 @@ const planGroup = (group: Group, removed: number, merged: ReadonlyMap<string, st
  * its source, are those of the original.
  */
 export const composePlans = (first: Plan, second: Plan): Plan => {
-  const copies: Record<string, string> = { ...first.copies }
-  for (const [copy, shared] of Object.entries(second.copies)) copies[copy] = first.copies[shared] ?? shared
+  const copies = new Map(Object.entries(first.copies))
+  for (const [copy, shared] of Object.entries(second.copies)) copies.set(copy, own(first.copies, shared) ?? shared)
 
-  const slices: Record<string, Record<string, readonly number[]>> = {}
+  const slices = new Map<string, Slices[string]>()
   for (const name of new Set([
     ...Object.keys(first.slices),
     ...Object.keys(second.slices),
     ...Object.keys(second.copies),
   ])) {
-    const before = first.slices[name] ?? first.slices[second.copies[name] ?? name] ?? {}
-    const after = second.slices[name] ?? {}
+    const before = own(first.slices, name) ?? own(first.slices, own(second.copies, name) ?? name) ?? {}
+    const after = own(second.slices, name) ?? {}
     const composed: Record<string, readonly number[]> = { ...before }
     for (const [axis, kept] of Object.entries(after)) composed[axis] = kept.map((i) => before[axis]?.[i] ?? i)
-    if (Object.keys(composed).length > 0) slices[name] = composed
+    if (Object.keys(composed).length > 0) slices.set(name, composed)
   }
   const later = new Map(second.groups.map((group) => [group.name, group]))
   return {
@@ -99,7 +100,7 @@ export const composePlans = (first: Plan, second: Plan): Plan => {
       const next = later.get(group.name)
       return next ? { ...group, kept: next.kept, exact: group.exact && next.exact } : group
     }),
-    slices,
-    copies,
+    slices: Object.fromEntries(slices),
+    copies: Object.fromEntries(copies),
   }
 }

@@ -1,4 +1,4 @@
-import { byteLengthOf, dataTypes, float32, float32Of, sizeOf, type Tensor } from '../base/index.ts'
+import { byteLengthOf, dataTypes, float32, float32Of, own, sizeOf, type Tensor } from '../base/index.ts'
 import { readable } from './readable.ts'
 import type { Slices } from './types.ts'
 
@@ -7,7 +7,7 @@ export type Cuts = ReadonlyMap<number, readonly number[]>
 
 /** Kept indices of an initializer under a plan, by axis. */
 export const cutsOf = (slices: Slices, initializer: string): Map<number, readonly number[]> =>
-  new Map(Object.entries(slices[initializer] ?? {}).map(([axis, kept]) => [Number(axis), kept]))
+  new Map(Object.entries(own(slices, initializer) ?? {}).map(([axis, kept]) => [Number(axis), kept]))
 
 /** A tensor of any type with only the kept indices of some axes, element for element. */
 export const sliceTensor = (tensor: Tensor, cuts: Cuts): Tensor => {

@@ -73,7 +73,8 @@ const checkPlan = (plan: Plan, slices: ReadonlyMap<string, Cuts>, copies: Readon
   for (const name of new Set([...Object.keys(plan.slices), ...slices.keys()]))
     if (text(cutsOf(plan.slices, name)) !== text(slices.get(name) ?? new Map()))
       throw misfit(`its slices of '${name}' are not those that go with its other slices`)
-  for (const name of copies.keys()) if (!(name in plan.copies)) throw misfit(`it does not name the copy '${name}'`)
+  for (const name of copies.keys())
+    if (!Object.hasOwn(plan.copies, name)) throw misfit(`it does not name the copy '${name}'`)
 }
 
 const misfit = (what: string) =>

@@ -1,4 +1,4 @@
-import type { Tensor } from '../base/index.ts'
+import { own, type Tensor } from '../base/index.ts'
 import { type Graph, type Node, readsOf, subgraphsOf } from '../onnx/index.ts'
 
 /** Inputs whose numbers say how large an output is. */
@@ -38,7 +38,7 @@ export const dependsOnData = ({ nodes, initializers }: Graph, known: ReadonlyMap
   const loose = new Set<string>()
   const isKnown = (name: string) => name === '' || known.has(name) || initializers.has(name)
   for (const node of nodes) {
-    const unknown = (sizing[node.opType] ?? []).some((position) => !isKnown(node.inputs[position] ?? ''))
+    const unknown = (own(sizing, node.opType) ?? []).some((position) => !isKnown(node.inputs[position] ?? ''))
     if (unknown || counts(node) || readsOf(node).some((name) => loose.has(name)))
       for (const name of node.outputs) loose.add(name)
   }
@@ -54,7 +54,9 @@ export const decideSizes = (values: Iterable<string>, { nodes }: Graph): boolean
   return nodes.some((node) => {
     const reads = readsOf(node)
     if (!reads.some((name) => varying.has(name))) return false
-    const deciding = isOpaque(node) ? reads : (sizing[node.opType] ?? []).map((position) => node.inputs[position] ?? '')
+    const deciding = isOpaque(node)
+      ? reads
+      : (own(sizing, node.opType) ?? []).map((position) => node.inputs[position] ?? '')
     if (deciding.some((name) => varying.has(name))) return true
     if (node.opType !== 'Shape' && node.opType !== 'Size') for (const name of node.outputs) varying.add(name)
     return false

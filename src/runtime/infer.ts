@@ -1,4 +1,4 @@
-import { sizeOf, type TensorType } from '../base/index.ts'
+import { own, sizeOf, type TensorType } from '../base/index.ts'
 import { copyModel, type Dimension, GraphBuilder, type Model } from '../onnx/index.ts'
 import { inferredInfos } from './probe.ts'
 import { computedNames, givenTypes, refuseInputs, trace, withShapeOperator } from './trace.ts'
@@ -32,7 +32,7 @@ export const inferKnown = async (
   const types = new Map<string, TensorType | null>(givenTypes(model, feeds))
   const names = computedNames(model)
   for (const input of fixed.graph.inputs) {
-    const tensor = feeds[input.name]
+    const tensor = own(feeds, input.name)
     if (tensor?.type !== input.type) return new Map([...types, ...names.map((name) => [name, null] as const)])
     input.dims = [...tensor.dims]
   }

@@ -42,13 +42,13 @@ const withWeightsFed = (model: Model, shapesOnly: boolean): { fed: Model; weight
   const zeros = new Uint8Array(stands ? Math.max(0, ...large.map(([, { bytes }]) => bytes.byteLength)) : 0)
   const { inputs, initializers } = fed.graph
   const declared = new Set(inputs.map((input) => input.name))
-  const weights: Record<string, Tensor> = {}
+  const weights = new Map<string, Tensor>()
   for (const [name, tensor] of large) {
-    weights[name] = stands ? { ...tensor, bytes: zeros.subarray(0, tensor.bytes.byteLength) } : tensor
+    weights.set(name, stands ? { ...tensor, bytes: zeros.subarray(0, tensor.bytes.byteLength) } : tensor)
     initializers.delete(name)
     if (!declared.has(name)) inputs.push({ name, type: tensor.type, dims: [...tensor.dims] })
   }
-  return { fed, weights }
+  return { fed, weights: Object.fromEntries(weights) }
 }
 
 /** A copy that computes only the named values, of whatever type the engine infers. */

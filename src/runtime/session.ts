@@ -1,8 +1,9 @@
 import type * as Ort from 'onnxruntime-common'
-import { byteLengthOf, EspalierError, type Tensor, UnsupportedError, UsageError } from '../base/index.ts'
+import { byteLengthOf, EspalierError, own, type Tensor, UnsupportedError, UsageError } from '../base/index.ts'
 import { modelChunks } from '../onnx/encode.ts'
 import type { Model, ValueInfo } from '../onnx/index.ts'
 import { engineError } from './errors.ts'
+import { type Names, withOwnNames } from './names.ts'
 import { type Engine, fromEngine, toEngine } from './tensors.ts'
 import type { ModelSource, Provider, Runtime, Session, SessionOptions, Values } from './types.ts'
 
@@ -18,7 +19,7 @@ export type EngineSource = {
 export const runtimeOver = ({ name, provider, load }: EngineSource): Runtime => ({
   name,
   provider,
-  async open(model, options = {}) {
+  async open(source, options = {}) {
     const { threads } = options
     if (threads !== undefined && !(Number.isInteger(threads) && threads > 0))
       throw new UsageError(`threads must be a whole number above 0, not ${threads}`)
@@ -30,7 +31,8 @@ export const runtimeOver = ({ name, provider, load }: EngineSource): Runtime => 
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       ...(options.memoryPattern === undefined ? {} : { enableMemPattern: options.memoryPattern }),
     }
-    return sessionOf(engine, await create(engine, model, settings))
+    const { model, names } = withOwnNames(source)
+    return sessionOf(engine, await create(engine, model, settings), names)
   },
 })
 
@@ -78,9 +80,10 @@ const joinedBytes = (parts: readonly Uint8Array[]): Uint8Array => {
   return bytes
 }
 
-const sessionOf = (engine: Engine, native: Ort.InferenceSession): Session => {
-  const inputs = new Map(native.inputMetadata.map((value) => [value.name, infoOf(value)]))
-  const outputs = new Map(native.outputMetadata.map((value) => [value.name, infoOf(value)]))
+const sessionOf = (engine: Engine, native: Ort.InferenceSession, names: Names): Session => {
+  const infos = (list: readonly Ort.InferenceSession.ValueMetadata[]) =>
+    new Map(list.map(infoOf).map((info) => [names.ours(info.name), { ...info, name: names.ours(info.name) }]))
+  const [inputs, outputs] = [infos(native.inputMetadata), infos(native.outputMetadata)]
   const running = new Set<Promise<unknown>>()
   let closing: Promise<void> | undefined
 
@@ -90,12 +93,12 @@ const sessionOf = (engine: Engine, native: Ort.InferenceSession): Session => {
     const wanted = fetches ?? [...outputs.values()].filter(isTensor).map((output) => output.name)
     checkFetches(wanted, outputs)
     if (wanted.length === 0) return {}
-    const given = Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, toEngine(engine, name, t)]))
-    const work = native.run(given, wanted, quiet)
+    const given = Object.entries(feeds).map(([name, tensor]) => [names.theirs(name), toEngine(engine, name, tensor)])
+    const work = native.run(Object.fromEntries(given), wanted.map(names.theirs), quiet)
     running.add(work)
     try {
       const results = await work
-      return Object.fromEntries(wanted.map((name) => [name, fromEngine(name, results)]))
+      return Object.fromEntries(wanted.map((name) => [name, fromEngine(names.theirs(name), results)]))
     } catch (error) {
       throw engineError(error, 'run the model')
     } finally {
@@ -141,7 +144,7 @@ const checkFeeds = (feeds: Values, inputs: ReadonlyMap<string, ValueInfo>): void
     if (!inputs.has(name))
       throw new UsageError(`the model has no input '${name}'; its inputs are ${list(inputs.keys())}`)
   for (const input of inputs.values()) {
-    const tensor = feeds[input.name]
+    const tensor = own(feeds, input.name)
     if (tensor === undefined) throw new UsageError(`input '${input.name}' is missing; it takes ${typeText(input)}`)
     checkFeed(tensor, input)
   }

@@ -1,4 +1,4 @@
-import { int64Of, type TensorType, UnsupportedError } from '../base/index.ts'
+import { int64Of, own, type TensorType, UnsupportedError } from '../base/index.ts'
 import { GraphBuilder, type Model } from '../onnx/index.ts'
 import { inferredInfos, openProbe, withOutputs } from './probe.ts'
 import { passes } from './tensors.ts'
@@ -26,7 +26,7 @@ export const trace = async (runtime: Runtime, model: Model, feeds: Values): Prom
 export const givenTypes = ({ graph }: Model, feeds: Values): Map<string, TensorType> => {
   const types = new Map<string, TensorType>()
   for (const { name } of graph.inputs) {
-    const tensor = feeds[name]
+    const tensor = own(feeds, name)
     if (tensor) types.set(name, { type: tensor.type, dims: tensor.dims })
   }
   for (const [name, { type, dims }] of graph.initializers) if (!types.has(name)) types.set(name, { type, dims })

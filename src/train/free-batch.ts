@@ -1,4 +1,4 @@
-import { int64, numbersOf, type Tensor, UnsupportedError } from '../base/index.ts'
+import { int64, numbersOf, own, type Tensor, UnsupportedError } from '../base/index.ts'
 import { copyModel, liftConstants, type Model } from '../onnx/index.ts'
 import { differenceOf, fedInputs, sampleInputs } from '../prune/index.ts'
 import { constants, infer, type Runtime, type Values } from '../runtime/index.ts'
@@ -39,7 +39,7 @@ export const freeBatch = async (model: Model, runtime: Runtime): Promise<Model> 
   // What a graph gives of the whole batch, such as its own loss, is another number for two.
   const ofSamples = model.graph.outputs.flatMap(({ name, dims }) => (dims?.[0] === batch ? [name] : []))
   for (const name of ofSamples)
-    if (!(differenceOf(stacked(apart[0][name]!, apart[1][name]!), together[name]) <= 1e-4)) throw refusal()
+    if (!(differenceOf(stacked(apart[0][name]!, apart[1][name]!), own(together, name)) <= 1e-4)) throw refusal()
   return free
 }
 

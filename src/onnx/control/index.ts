@@ -1,3 +1,4 @@
+import { own } from '../../base/index.ts'
 import type { Node } from '../types.ts'
 import { control } from './flow.ts'
 import { followSequences, sequenceOperators } from './sequences.ts'
@@ -9,7 +10,7 @@ export { type Known, knownOf } from './types.ts'
 
 /** Whether a node is control flow, or makes or reads a list of tensors or an optional. */
 export const isControl = ({ domain, opType }: Node): boolean =>
-  domain === '' && (opType in control || sequenceOperators.has(opType))
+  domain === '' && (Object.hasOwn(control, opType) || sequenceOperators.has(opType))
 
 /**
  * Replaces control flow whose course is known by the nodes it comes to: an If whose condition never changes by the branch
@@ -24,7 +25,7 @@ export const unrollControl = (known: Known, may: (node: Node) => boolean = () =>
   const { graph } = known
   let changed = false
   graph.nodes = graph.nodes.flatMap((node) => {
-    const rewrite = node.domain === '' && may(node) ? control[node.opType] : undefined
+    const rewrite = node.domain === '' && may(node) ? own(control, node.opType) : undefined
     const nodes = rewrite?.(node, known)
     changed ||= nodes !== undefined
     return nodes ?? [node]

@@ -1,3 +1,4 @@
+import { own } from '../../base/index.ts'
 import type { Node } from '../../onnx/index.ts'
 import { combinations } from './combinations.ts'
 import { anySign, type SignRule, type SignRules } from './domain.ts'
@@ -22,7 +23,7 @@ export { zeroPointOf } from './quantized.ts'
 /** Rules that see quantized numbers as what they stand for; all others see the whole numbers. */
 const standing: SignRules = { ...movers, ...quantizedRules }
 
-const own: SignRules = {
+const plain: SignRules = {
   ...Object.fromEntries(
     Object.entries({ ...functions, ...reductions, ...combinations }).map(([name, rule]) => [name, ofNumbers(rule)]),
   ),
@@ -37,6 +38,6 @@ const alike = new Set(['Split', 'RNN', 'GRU', 'LSTM'])
  * known but that it gives numbers.
  */
 export const signRuleOf = ({ domain, opType }: Node, output = 0): SignRule => {
-  const known = domain === '' || domain === 'ai.onnx' ? own : domain === 'com.microsoft' ? fused : {}
-  return (output === 0 || alike.has(opType) ? known[opType] : undefined) ?? (() => anySign)
+  const known = domain === '' || domain === 'ai.onnx' ? plain : domain === 'com.microsoft' ? fused : {}
+  return (output === 0 || alike.has(opType) ? own(known, opType) : undefined) ?? (() => anySign)
 }

@@ -1,4 +1,4 @@
-import { numbersOf, sizeOf } from '../../base/index.ts'
+import { numbersOf, own, sizeOf } from '../../base/index.ts'
 import type { NodeContext } from '../types.ts'
 import {
   anySign,
@@ -36,10 +36,10 @@ const isOwn = (domain: string) => domain === '' || domain === 'ai.onnx'
 export const zeroPointOf = (c: Omit<SignContext, 'signs' | 'touched'>, output: number): ZeroPoint => {
   const { domain, opType, inputs, outputs } = c.node
   if (!isOwn(domain)) return '0'
-  const position = given[opType]
+  const position = own(given, opType)
   if (position !== undefined) return heldIn(c, position)
   if (opType === 'DynamicQuantizeLinear' && output === 0) return outputs[2] ?? '0'
-  if (!(opType in movers) || (output > 0 && opType !== 'Split')) return '0'
+  if (!Object.hasOwn(movers, opType) || (output > 0 && opType !== 'Split')) return '0'
   const first = c.zeroPoint(0)
   const agree = opType !== 'Concat' || inputs.every((_, i) => c.zeroPoint(i) === first)
   return agree ? first : `several in ${outputs[0]}`

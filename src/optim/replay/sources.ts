@@ -1,4 +1,4 @@
-import { UnsupportedError } from '../../base/index.ts'
+import { own, UnsupportedError } from '../../base/index.ts'
 import { only } from '../groups.ts'
 import { lookahead } from '../links/lookahead.ts'
 import { optimizer, type Recipe } from '../optimizer.ts'
@@ -48,7 +48,7 @@ export const recipeFor = (source: string, options: Readonly<Record<string, unkno
 }
 
 const named = <T>(table: Readonly<Record<string, T>>, source: string, name: string): T => {
-  const found = table[name]
+  const found = own(table, name)
   if (!found)
     throw new UnsupportedError(`no optimizer is known for the source '${source}'`, {
       remedy: `known are ${Object.keys(table).join(', ')}`,

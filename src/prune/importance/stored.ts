@@ -1,4 +1,4 @@
-import { float32, numbersOf, sizeOf, type Tensor } from '../../base/index.ts'
+import { float32, numbersOf, own, sizeOf, type Tensor } from '../../base/index.ts'
 import type { Node } from '../../onnx/index.ts'
 
 /**
@@ -19,7 +19,7 @@ export const storedWeights = (
   tensor: Tensor,
   constant: (name: string) => Tensor | undefined,
 ): Tensor | undefined => {
-  const reader = readers[node.opType]?.find(({ weight }) => node.inputs[weight] === name)
+  const reader = own(readers, node.opType)?.find(({ weight }) => node.inputs[weight] === name)
   if (!reader) return undefined
   const read = (position: number | undefined, absent: number): ((index: number) => number) => {
     const given = constant(node.inputs[position ?? -1] ?? '')
