@@ -25,6 +25,10 @@ export type LossName = keyof typeof losses | `output:${string}`
 /** The losses there are, beside `output:NAME`. */
 export const lossNames: readonly string[] = Object.keys(losses)
 
+/** The losses that take an option. */
+export const lossesTaking = (option: keyof LossOptions): readonly string[] =>
+  Object.entries<Entry>(losses).flatMap(([name, { takes }]) => (takes.includes(option) ? [name] : []))
+
 const entryNamed = (name: string): Entry | undefined =>
   Object.entries<Entry>(losses).find(([known]) => known === name)?.[1]
 

@@ -1,9 +1,11 @@
 import { type ErrorPlace, EspalierError, UsageError } from '../base/index.ts'
+import { type Arguments, parseArguments } from './arguments.ts'
 import type { Console } from './console.ts'
+import { checkEffects, type Effect } from './effects.ts'
 import { watchedCommands } from './limits/commands.ts'
 import { limitOptions, limitsFrom } from './limits/limits.ts'
 import { reportLimits } from './limits/report.ts'
-import { type Options, optionLines, type Parsed, parseOptions, type Sections } from './options.ts'
+import { type Options, optionLines, type Parsed, type Sections } from './options.ts'
 
 /** A command of the command line. */
 export type Command = {
@@ -12,9 +14,17 @@ export type Command = {
   readonly summary: string
   /** What follows the name, such as 'MODEL --out FILE'. */
   readonly usage: string
+  readonly positionals: readonly string[]
   readonly options: Options
+  /** When flags have an effect; those of no entry always have. */
+  readonly effects: readonly Effect[]
   /** Parts of the flags that help shows under titles. */
   readonly sections?: Sections
+  /**
+   * Reads a command line; nothing is run.
+   * @throws UsageError for one that makes no sense
+   */
+  read(args: readonly string[]): Arguments
   /** @returns the document that `--json` prints. */
   run(args: readonly string[], console: Console): Promise<unknown>
 }
@@ -36,21 +46,28 @@ type Definition<O extends Options> = {
   /** Names of the arguments that must be given; one ending in '…' may be given several times. */
   readonly positionals: readonly string[]
   readonly options: O
+  readonly effects?: readonly Effect<keyof O & string>[]
   readonly sections?: Sections
   run(call: { positionals: readonly string[]; values: Parsed<O>; console: Console }): Promise<unknown>
 }
 
 /** Makes a command from its typed definition. One that is watched takes the flags that limit it, too. */
 export const command = <const O extends Options>(definition: Definition<O>): Command => {
+  const { effects = [] } = definition
   const watched = watchedCommands.has(definition.name)
   const options: Options = watched ? { ...definition.options, ...limitOptions } : definition.options
+  const read = (args: readonly string[]): Arguments => {
+    const found = parseArguments(args, options)
+    checkPositionals(definition, found.positionals)
+    checkEffects(effects, options, found)
+    return found
+  }
   return {
     ...definition,
-    options,
+    ...{ options, effects, read },
     ...(watched && { sections: { ...definition.sections, 'limits on time and memory': limitOptions } }),
     async run(args, console) {
-      const { values, positionals } = parseOptions(args, options)
-      checkPositionals(definition, positionals)
+      const { values, positionals } = read(args)
       if (!fits(values, definition.options)) throw new UsageError('the flags do not fit their table')
       if (watched && fits(values, limitOptions)) reportLimits(limitsFrom(values))
       return definition.run({ positionals, values, console })
@@ -58,18 +75,21 @@ export const command = <const O extends Options>(definition: Definition<O>): Com
   }
 }
 
-/** `parseOptions` has read every flag of the table by its kind, which is what the mapped type says. */
+/** `parseArguments` has read every flag of the table by its kind, which is what the mapped type says. */
 const fits = <O extends Options>(values: object, options: O): values is Parsed<O> =>
   Object.keys(options).every((name) => name in values)
 
-const checkPositionals = ({ name, usage, positionals }: Definition<Options>, given: readonly string[]) => {
+const checkPositionals = (
+  { name, usage, positionals }: Pick<Command, 'name' | 'usage' | 'positionals'>,
+  given: readonly string[],
+) => {
+  const remedy = `write: espalier ${name} ${usage}`
   const many = positionals.at(-1)?.endsWith('…') ?? false
-  if (given.length < positionals.length)
-    throw new UsageError(`${positionals[given.length]} is missing`, { remedy: `write: espalier ${name} ${usage}` })
+  if (given.length < positionals.length) throw new UsageError(`${positionals[given.length]} is missing`, { remedy })
   if (!many && given.length > positionals.length)
-    throw new UsageError(`'${given[positionals.length]}' is one argument too many`, {
-      remedy: `write: espalier ${name} ${usage}`,
-    })
+    throw new UsageError(`'${given[positionals.length]}' is one argument too many`, { remedy })
+  const empty = given.findIndex((text) => text.trim() === '')
+  if (empty >= 0) throw new UsageError(`${positionals[Math.min(empty, positionals.length - 1)]} is empty`, { remedy })
 }
 
 /** What `--help` prints. */

@@ -12,6 +12,7 @@ export const headOptions = {
     value: 'N',
     help: 'gives the network a new last layer for so many classes',
     min: 1,
+    max: 100_000,
     whole: true,
   },
   'new-head': { kind: 'flag', help: 'gives it a new last layer for as many classes as the data has' },

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
-import { type Loss, type LossOptions, lossNamed, lossNames } from '../autodiff/index.ts'
+import { type Loss, type LossOptions, lossesTaking, lossNamed, lossNames } from '../autodiff/index.ts'
 import { EspalierError, float32, float32Of, messageOf, numbersOf, sizeOf, UsageError } from '../base/index.ts'
 import type { Batch, Dataset } from '../data/index.ts'
 import type { AnswerKind } from '../data/node.ts'
 import type { Model } from '../onnx/index.ts'
 import { fedInputs } from '../prune/index.ts'
 import { headOf, type TrainOptions } from '../train/node.ts'
+import type { Effect } from './effects.ts'
 import type { Options, Parsed } from './options.ts'
 import { type Pupil, teaching } from './teachers.ts'
 
@@ -16,25 +17,57 @@ export const lossOptions = {
     value: 'NAME',
     help: 'cross-entropy (of pixels too), bce, mse, huber, kl (to --teacher, or to shares in the data), or output:NAME, a number of the graph',
     default: 'cross-entropy',
+    check: (text: string) => checkLossName(text),
   },
-  'label-smoothing': { kind: 'number', value: 'X', help: 'share of each label spread over all classes', min: 0 },
+  'label-smoothing': {
+    kind: 'number',
+    value: 'X',
+    help: 'share of each label spread over all classes',
+    min: 0,
+    max: 1,
+  },
   'class-weights': {
     kind: 'text',
     value: 'WEIGHTS',
     help: 'balanced (rare classes count more), a list 1,2,0.5 or a FILE with one',
   },
-  'ignore-index': { kind: 'number', value: 'N', help: 'label of what does not count, such as 255', whole: true },
-  delta: { kind: 'number', value: 'X', help: 'where huber turns from squared to linear (1)', min: 0 },
+  'ignore-index': {
+    kind: 'number',
+    value: 'N',
+    help: 'label of what does not count, such as 255',
+    min: -(2 ** 31),
+    max: 2 ** 31 - 1,
+    whole: true,
+  },
+  delta: { kind: 'number', value: 'X', help: 'where huber turns from squared to linear (1)', above: 0 },
   teacher: {
     kind: 'text',
     value: 'FILE',
     help: 'an ONNX model whose answers are learnt beside the labels (distillation)',
   },
-  temperature: { kind: 'number', value: 'X', help: 'softens the answers of teacher and student (4)', min: 0 },
-  'teacher-share': { kind: 'number', value: 'X', help: "the teacher's share of the loss (0.7)", min: 0 },
+  temperature: { kind: 'number', value: 'X', help: 'softens the answers of teacher and student (4)', above: 0 },
+  'teacher-share': { kind: 'number', value: 'X', help: "the teacher's share of the loss (0.7)", min: 0, max: 1 },
 } as const satisfies Options
 
 export type LossValues = Parsed<typeof lossOptions>
+
+const named = (names: readonly string[]) => names.map((name) => `loss=${name}`)
+
+/** With which losses these flags have an effect. */
+export const lossEffects: readonly Effect<keyof typeof lossOptions>[] = [
+  { flags: ['label-smoothing'], with: named(lossesTaking('labelSmoothing')) },
+  { flags: ['class-weights'], with: named(lossesTaking('classWeights')) },
+  { flags: ['ignore-index'], with: named(lossesTaking('ignoreIndex')) },
+  { flags: ['delta'], with: named(lossesTaking('delta')) },
+  { flags: ['temperature'], with: ['teacher', 'loss=kl'] },
+  { flags: ['teacher-share'], with: ['teacher'], without: ['loss=kl'] },
+  { flags: ['teacher'], with: named(['cross-entropy', 'kl', 'distillation']) },
+]
+
+const checkLossName = (loss: string): void => {
+  if (!lossNames.includes(loss) && !/^output:./s.test(loss))
+    throw new UsageError(`--loss ${loss} is not known`, { remedy: `use one of ${lossNames.join(', ')} or output:NAME` })
+}
 
 /** A loss with what it reads of each batch. */
 export type Objective = {
@@ -72,11 +105,7 @@ export const objectiveFrom = async (
   const outputs = outputsOf(model) ?? data.classes.length
   const weights = values['class-weights']
   const options: LossOptions = {
-    ...given('labelSmoothing', values['label-smoothing']),
-    ...given('ignoreIndex', values['ignore-index']),
-    ...given('delta', values.delta),
-    ...given('temperature', values.temperature),
-    ...given('weight', values['teacher-share']),
+    ...numbersFrom(values),
     ...(weights !== undefined && { classWeights: await classWeightsFrom(weights, data, outputs) }),
   }
   const name = lossNameFrom(values, data)
@@ -95,25 +124,27 @@ export const outputsOf = (model: Model): number | undefined => {
   return typeof dim === 'number' ? dim : headOf(model)?.classes
 }
 
+/** @throws UsageError for flags that the loss does not take; what needs the data is not looked at. */
+export const checkLossFlags = (values: LossValues): void => {
+  const { loss, teacher } = values
+  const name = teacher !== undefined && loss === 'cross-entropy' ? 'distillation' : loss
+  lossNamed(name, { ...numbersFrom(values), ...(values['class-weights'] !== undefined && { classWeights: [] }) })
+}
+
+const numbersFrom = (values: LossValues): LossOptions => ({
+  ...given('labelSmoothing', values['label-smoothing']),
+  ...given('ignoreIndex', values['ignore-index']),
+  ...given('delta', values.delta),
+  ...given('temperature', values.temperature),
+  ...given('weight', values['teacher-share']),
+})
+
 /** An option under its name where there is a value. */
 const given = <K extends keyof LossOptions>(key: K, value: number | undefined) =>
   value === undefined ? {} : { [key]: value }
 
-/** @throws UsageError for flags of a teacher where there is none, or that its loss does not read */
-const checkTeacherFlags = ({ loss, teacher, temperature, 'teacher-share': share }: LossValues) => {
-  const alone =
-    teacher === undefined &&
-    (share !== undefined ? '--teacher-share' : temperature !== undefined && loss !== 'kl' && '--temperature')
-  if (alone) throw new UsageError(`${alone} goes with --teacher`, { remedy: 'name the ONNX file to learn from' })
-  if (share !== undefined && loss === 'kl')
-    throw new UsageError('--loss kl learns from the teacher alone', { remedy: 'leave --teacher-share away, or --loss' })
-}
-
 const lossNameFrom = (values: LossValues, data: Dataset): string => {
   const { loss, teacher } = values
-  checkTeacherFlags(values)
-  if (!lossNames.includes(loss) && !loss.startsWith('output:'))
-    throw new UsageError(`--loss ${loss} is not known`, { remedy: `use one of ${lossNames.join(', ')} or output:NAME` })
   const taught = loss === 'kl' || loss === 'distillation'
   if (taught && teacher === undefined && !(loss === 'kl' && data.targets))
     throw new UsageError(`--loss ${loss} needs --teacher`, { remedy: 'name the ONNX file to learn from' })

@@ -1,21 +1,31 @@
-import { parseArgs } from 'node:util'
-import { messageOf, UsageError } from '../base/index.ts'
-
 /** A flag of a command: what it takes and what it is for. */
 export type Option =
-  | { readonly kind: 'text'; readonly value: string; readonly help: string; readonly default?: string }
+  | {
+      readonly kind: 'text'
+      readonly value: string
+      readonly help: string
+      readonly default?: string
+      readonly check?: CheckText
+    }
   | {
       readonly kind: 'number'
       readonly value: string
       readonly help: string
       readonly default?: number
+      /** Least and greatest value; `above` and `below` are bounds that are not allowed themselves. */
       readonly min?: number
+      readonly above?: number
+      readonly max?: number
+      readonly below?: number
       readonly whole?: boolean
     }
   | { readonly kind: 'choice'; readonly among: readonly string[]; readonly help: string; readonly default?: string }
   /** May be given several times. */
-  | { readonly kind: 'list'; readonly value: string; readonly help: string }
+  | { readonly kind: 'list'; readonly value: string; readonly help: string; readonly check?: CheckText }
   | { readonly kind: 'flag'; readonly help: string }
+
+/** Reads a value as far as it can be read without a model or data, so that a mistake is found before any work. */
+type CheckText = (text: string) => unknown
 
 export type Options = { readonly [name: string]: Option }
 
@@ -34,66 +44,21 @@ type ValueOf<O extends Option> = O extends { kind: 'flag' }
 /** The values of a command's flags, typed by their table. */
 export type Parsed<O extends Options> = { readonly [name in keyof O]: ValueOf<O[name]> }
 
+/** Greatest values of numbers that several commands take: more is a slip, and would exhaust memory or repeat a smaller one. */
+export const limits = {
+  /** A seed fills 32 bits. */
+  seed: 2 ** 32 - 1,
+  threads: 256,
+  batch: 65_536,
+  epochs: 1e6,
+  /** Of counts of steps or samples. */
+  count: 1e9,
+} as const
+
 export const commonOptions = {
   json: { kind: 'flag', help: 'print one JSON document on stdout and nothing else' },
-  help: { kind: 'flag', help: 'say what the command does and which flags it takes' },
+  help: { kind: 'flag', help: 'say what the command does and which flags it takes; -h for short' },
 } as const satisfies Options
-
-/**
- * Reads a command's arguments.
- * @throws UsageError naming the flag that is unknown, lacks a value or has one that makes no sense
- */
-export const parseOptions = (args: readonly string[], options: Options) => {
-  const config = Object.fromEntries(
-    Object.entries<Option>({ ...commonOptions, ...options }).map(([name, { kind }]) => [
-      name,
-      { type: kind === 'flag' ? ('boolean' as const) : ('string' as const), multiple: isList(kind) },
-    ]),
-  )
-  const { values, positionals } = tryParse(args, config)
-  const read = Object.fromEntries(
-    Object.entries<Option>({ ...commonOptions, ...options }).map(([name, option]) => [
-      name,
-      readValue(name, option, values[name]),
-    ]),
-  )
-  return { values: read, positionals }
-}
-
-const isList = (kind: Option['kind']) => kind === 'list'
-
-const tryParse = (args: readonly string[], options: NonNullable<Parameters<typeof parseArgs>[0]>['options']) => {
-  try {
-    return parseArgs({ args: [...args], options: options ?? {}, allowPositionals: true, strict: true })
-  } catch (error) {
-    const [, flag] = /'(?:-\w, )?--([\w-]+)[^']*' argument is ambiguous/.exec(messageOf(error)) ?? []
-    if (flag !== undefined)
-      throw new UsageError(`what follows --${flag} begins with a dash`, {
-        remedy: `write --${flag}=VALUE, as in --${flag}=-1`,
-      })
-    // Node says what is wrong first and guesses at the reason in further sentences.
-    throw new UsageError(messageOf(error).split(/\.\s/)[0]!.replace(/\.$/, ''), {
-      remedy: 'see --help for the flags there are',
-    })
-  }
-}
-
-const readValue = (name: string, option: Option, given: unknown): unknown => {
-  if (option.kind === 'flag') return given === true
-  if (option.kind === 'list') return given ?? []
-  if (given === undefined) return option.default
-  const text = String(given)
-  if (option.kind === 'choice' && !option.among.includes(text))
-    throw new UsageError(`--${name} ${text} is not known`, { remedy: `use one of ${option.among.join(', ')}` })
-  if (option.kind !== 'number') return text
-  const number = text.trim() === '' ? Number.NaN : Number(text)
-  const { min = Number.NEGATIVE_INFINITY, whole = false } = option
-  if (!Number.isFinite(number) || number < min || (whole && !Number.isInteger(number)))
-    throw new UsageError(`--${name} ${text} makes no sense`, {
-      remedy: `give a ${whole ? 'whole ' : ''}number${min > Number.NEGATIVE_INFINITY ? ` of at least ${min}` : ''}`,
-    })
-  return number
-}
 
 /** Parts of a command's flags, by the title they have in its help. */
 export type Sections = { readonly [title: string]: Options }

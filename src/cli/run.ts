@@ -1,8 +1,10 @@
 import { createRequire } from 'node:module'
 import { messageOf, UsageError } from '../base/index.ts'
+import { asksFor } from './arguments.ts'
 import { type Command, helpText, Rejection } from './command.ts'
 import { commands } from './commands/index.ts'
 import { makeConsole, type Streams } from './console.ts'
+import { nearest } from './slips.ts'
 
 const overview = (): string => {
   const width = Math.max(...commands.map(({ name }) => name.length))
@@ -18,9 +20,17 @@ const overview = (): string => {
 const find = (name: string): Command => {
   const found = commands.find((command) => command.name === name)
   if (found) return found
+  const names = commands.map((command) => command.name)
+  const meant = nearest(name, names)
   throw new UsageError(`there is no command '${name}'`, {
-    remedy: `use one of ${commands.map((command) => command.name).join(', ')}`,
+    remedy: meant === undefined ? `use one of ${names.join(', ')}` : `did you mean espalier ${meant}?`,
   })
+}
+
+/** The command that help is asked for: '' for all of them, undefined where none is asked for. */
+const helpFor = ([first = '', ...rest]: readonly string[]): string | undefined => {
+  if (first === 'help' || asksFor('help', [first])) return rest.find((word) => !word.startsWith('-')) ?? ''
+  return asksFor('help', rest) ? first : undefined
 }
 
 const oneLine = (text: string): string => text.trim().replace(/\s*[\r\n]\s*/g, ' ')
@@ -28,20 +38,21 @@ const oneLine = (text: string): string => text.trim().replace(/\s*[\r\n]\s*/g, '
 /** Runs one command line and prints to the streams given; 0 done, 1 failed, 2 wrong usage. */
 export const run = async (argv: readonly string[], { stdout, stderr }: Streams): Promise<number> => {
   const [name = '', ...args] = argv
-  if (name === '' || name === '--help' || name === 'help') {
+  const helped = helpFor(argv)
+  if (argv.length === 0 || helped === '') {
     stdout.write(`${overview()}\n`)
-    return name === '' ? 2 : 0
+    return argv.length === 0 ? 2 : 0
   }
   if (name === '--version') {
     const { version }: { version: string } = createRequire(import.meta.url)('../../package.json')
     stdout.write(`${version}\n`)
     return 0
   }
-  const json = args.includes('--json')
+  const json = asksFor('json', args)
   const console = makeConsole(json, { stdout, stderr })
   try {
-    const command = find(name)
-    if (args.includes('--help')) {
+    const command = find(helped ?? name)
+    if (helped !== undefined) {
       stdout.write(`${helpText(command)}\n`)
       return 0
     }

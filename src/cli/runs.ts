@@ -8,6 +8,7 @@ import {
   type Link,
   optimizer,
   optimizerNamed,
+  parseGroup,
   parseGroups,
   parseSchedule,
   type Recipe,
@@ -16,55 +17,89 @@ import {
 import { nodeRuntime } from '../runtime/node.ts'
 import { openFormulation, openParallelEngine, remembered, type TrainOptions, updatesPerEpoch } from '../train/node.ts'
 import { lossOptions, objectiveFrom } from './losses.ts'
-import type { Options, Parsed } from './options.ts'
+import { limits, type Options, type Parsed } from './options.ts'
 import { trainableFrom, trainedOptions } from './trained.ts'
 
 /** Flags of the optimizer. */
 export const optimizerOptions = {
-  optimizer: { kind: 'text', value: 'NAME', help: 'ranger, radam, adamw, sgd, …', default: 'ranger' },
-  lr: { kind: 'number', value: 'X', help: 'learning rate', min: 0 },
+  optimizer: {
+    kind: 'text',
+    value: 'NAME',
+    help: 'ranger, radam, adamw, sgd, …',
+    default: 'ranger',
+    check: (text: string) => optimizerNamed(text),
+  },
+  lr: { kind: 'number', value: 'X', help: 'learning rate', above: 0 },
   schedule: {
     kind: 'text',
     value: 'TEXT',
     help: 'constant, cosine, flat-cosine, warmup:5%+cosine, step:10,20:0.1 …',
     default: 'constant',
+    // Of so many steps that no part of a schedule falls between two of them.
+    check: (text: string) => parseSchedule(text, { steps: 1e9, stepsPerEpoch: 1 }),
   },
   'weight-decay': { kind: 'number', value: 'X', help: 'weight decay of the optimizer', min: 0 },
   group: {
     kind: 'list',
     value: 'NAMES:lr=0.1x,decay=0',
     help: 'parameters by pattern or role (@vector) with a rate (lr=1e-4, lr=0.1x), decay or optimizer=NAME of their own',
+    check: (text: string) => parseGroup(text),
   },
-  'clip-norm': { kind: 'number', value: 'X', help: 'largest norm of all gradients together', min: 0 },
-  'clip-value': { kind: 'number', value: 'X', help: 'largest element of a gradient', min: 0 },
+  'clip-norm': { kind: 'number', value: 'X', help: 'largest norm of all gradients together', above: 0 },
+  'clip-value': { kind: 'number', value: 'X', help: 'largest element of a gradient', above: 0 },
   'clip-adaptive': {
     kind: 'number',
     value: 'X',
     help: "largest ratio of a unit's gradient to its weights (0.01)",
-    min: 0,
+    above: 0,
   },
 } as const satisfies Options
 
 /** Flags of how a run goes over the data and the machine. */
 export const stepOptions = {
-  batch: { kind: 'number', value: 'N', help: 'samples in a batch', default: 50, min: 1, whole: true },
+  batch: {
+    kind: 'number',
+    value: 'N',
+    help: 'samples in a batch',
+    default: 50,
+    min: 1,
+    max: limits.batch,
+    whole: true,
+  },
   accumulate: {
     kind: 'number',
     value: 'N',
     help: 'batches whose gradients make one step, as a batch N times as large would',
     default: 1,
     min: 1,
+    max: limits.batch,
     whole: true,
   },
   augment: {
     kind: 'list',
     value: 'flip|shift:N',
     help: 'changes pictures at random, masks along with them: mirrored, or moved by up to N pixels',
+    check: (text: string) => augmentationNamed([text]),
   },
   recompute: { kind: 'flag', help: 'computes activations anew on the way back: less memory for some more time' },
   tune: { kind: 'flag', help: 'measures first which formulation of a step is fastest here, and remembers it' },
-  seed: { kind: 'number', value: 'N', help: 'makes the run repeat exactly', default: 0, min: 0, whole: true },
-  threads: { kind: 'number', value: 'N', help: 'cores to use; part of what makes a run repeat', min: 1, whole: true },
+  seed: {
+    kind: 'number',
+    value: 'N',
+    help: 'makes the run repeat exactly',
+    default: 0,
+    min: 0,
+    max: limits.seed,
+    whole: true,
+  },
+  threads: {
+    kind: 'number',
+    value: 'N',
+    help: 'cores to use; part of what makes a run repeat',
+    min: 1,
+    max: limits.threads,
+    whole: true,
+  },
 } as const satisfies Options
 
 /** Flags that say how to train, shared by the commands that do. */

@@ -13,9 +13,10 @@ import {
 } from '../data/index.ts'
 import { type LoadOptions, loadDataset, type Splits } from '../data/node.ts'
 import type { Model } from '../onnx/index.ts'
+import type { Effect } from './effects.ts'
 import { answersFor } from './losses.ts'
 import { answerDimsOf, sampleDimsOf } from './models.ts'
-import type { Options, Parsed } from './options.ts'
+import { limits, type Options, type Parsed } from './options.ts'
 
 /** Flags that say how samples become a network's input; what a model's file states of it holds unless they say otherwise. */
 export const sampleOptions = {
@@ -23,13 +24,15 @@ export const sampleOptions = {
     kind: 'text',
     value: 'HxW',
     help: 'size pictures are brought to (the model’s); vary or vary:N keeps sizes, N a multiple',
+    check: (text: string) => sizeFrom(text),
   },
   fit: { kind: 'choice', among: ['cover', 'stretch'], help: 'keep proportions and cut, or give them up (cover)' },
   crop: {
     kind: 'number',
     value: 'X',
     help: 'share of each side kept around the centre (1); 0.875 is 224 of 256',
-    min: 0,
+    above: 0,
+    max: 1,
   },
   channels: { kind: 'choice', among: ['grey', 'rgb', 'bgr'], help: 'colours and their order (the model’s, rgb)' },
   layout: { kind: 'choice', among: ['nchw', 'nhwc'], help: 'where the channels stand (as the model’s input shows)' },
@@ -38,16 +41,28 @@ export const sampleOptions = {
     kind: 'text',
     value: 'A,B,C',
     help: 'subtracted from each channel: numbers, imagenet, or data for the samples’ own',
+    check: (text: string) => channelsFrom('mean', text),
   },
-  std: { kind: 'text', value: 'A,B,C', help: 'each channel is divided by it: numbers, imagenet or data' },
+  std: {
+    kind: 'text',
+    value: 'A,B,C',
+    help: 'each channel is divided by it: numbers, imagenet or data',
+    check: (text: string) => channelsFrom('std', text),
+  },
   'split-seed': {
     kind: 'number',
     value: 'N',
     help: 'which samples are set aside for testing where the data has none for it (as the model’s run did, else --seed)',
     min: 0,
+    max: limits.seed,
     whole: true,
   },
 } as const satisfies Options
+
+/** Which of them are about pictures alone. */
+export const sampleEffects: readonly Effect<keyof typeof sampleOptions>[] = [
+  { flags: ['size', 'fit', 'crop', 'channels'], with: ['data=images:'] },
+]
 
 export type SampleValues = Partial<Parsed<typeof sampleOptions>>
 

@@ -22,12 +22,22 @@ const sources: Record<string, (path: string, options: LoadOptions) => Promise<Sp
  * @throws UsageError for another spec; FormatError naming the file that is damaged or does not fit.
  */
 export const loadDataset = async (spec: string, options: LoadOptions = {}): Promise<Splits> => {
-  if (spec === 'mnist') return loadMnist(options)
+  const { path, load } = sourceOf(spec)
+  return load(path, options)
+}
+
+/** @throws UsageError for a spec that names no kind of data; whether there is such a file is not looked at */
+export const checkSpec = (spec: string): void => {
+  sourceOf(spec)
+}
+
+const sourceOf = (spec: string) => {
+  if (spec === 'mnist') return { path: '', load: (_: string, options: LoadOptions) => loadMnist(options) }
   const [, kind = '', path = ''] = /^([a-z]+):(.+)$/s.exec(spec) ?? []
   const load = Object.hasOwn(sources, kind) ? sources[kind] : undefined
   if (!load)
     throw new UsageError(`'${spec}' names no data`, {
       remedy: 'give mnist, idx:DIR, images:DIR, npz:FILE, safetensors:FILE or csv:FILE',
     })
-  return load(path, options)
+  return { path, load }
 }

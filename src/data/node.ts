@@ -1,5 +1,5 @@
 export * from './index.ts'
-export { loadDataset } from './load.ts'
+export { checkSpec, loadDataset } from './load.ts'
 export type { AnswerKind } from './sources/answers.ts'
 export type { LoadOptions, Splits } from './sources/arrays.ts'
 export { parseTable } from './sources/csv.ts'

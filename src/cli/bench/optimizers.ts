@@ -2,8 +2,9 @@ import { basename, join } from 'node:path'
 import { writeFileAtomic } from '../../base/files.ts'
 import { UsageError } from '../../base/index.ts'
 import { type Dataset, subset } from '../../data/index.ts'
-import { loadDataset } from '../../data/node.ts'
+import { checkSpec, loadDataset } from '../../data/node.ts'
 import { networkNamed } from '../../nn/index.ts'
+import { parseSchedule } from '../../optim/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import {
   type Arena,
@@ -20,28 +21,87 @@ import {
   type TrialResult,
 } from '../../train/node.ts'
 import { bar, type Console, duration } from '../console.ts'
-import type { Options, Parsed } from '../options.ts'
+import type { Effect } from '../effects.ts'
+import { limits, type Options, type Parsed } from '../options.ts'
 import { checkFolder } from '../outputs.ts'
 import { timeOptimizers } from './optimizer-times.ts'
 import { arenaCurves, contestPage, contestText, curvesFile } from './optimizers-page.ts'
 
 /** Flags of `espalier bench optimizers`, beside those of every bench. */
 export const contestOptions = {
-  data: { kind: 'list', value: 'SPEC', help: 'optimizers: samples to train on, mnist, idx:DIR … (mnist)' },
+  data: {
+    kind: 'list',
+    value: 'SPEC',
+    help: 'optimizers: samples to train on, mnist, idx:DIR … (mnist)',
+    check: checkSpec,
+  },
   ablations: { kind: 'flag', help: "optimizers: also Ranger's and modern Ranger's parts, one in or out at a time" },
-  schedule: { kind: 'list', value: 'TEXT', help: 'optimizers: schedules tried (flat-cosine and one-cycle)' },
-  rates: { kind: 'number', value: 'N', help: 'optimizers: rates tried with each schedule (4)', min: 1, whole: true },
-  seeds: { kind: 'number', value: 'N', help: 'optimizers: runs with the best setting (5)', min: 1, whole: true },
-  epochs: { kind: 'number', value: 'N', help: 'optimizers: passes over the samples (3)', min: 1, whole: true },
-  samples: { kind: 'number', value: 'N', help: 'optimizers: samples trained on (2000)', min: 1, whole: true },
-  validation: { kind: 'number', value: 'N', help: 'optimizers: further ones to choose by (2000)', min: 1, whole: true },
-  test: { kind: 'number', value: 'N', help: 'optimizers: test samples, evenly spread (5000)', min: 1, whole: true },
+  schedule: {
+    kind: 'list',
+    value: 'TEXT',
+    help: 'optimizers: schedules tried (flat-cosine and one-cycle)',
+    check: (text: string) => parseSchedule(text, { steps: 1e9, stepsPerEpoch: 1 }),
+  },
+  rates: {
+    kind: 'number',
+    value: 'N',
+    help: 'optimizers: rates tried with each schedule (4)',
+    min: 1,
+    max: 100,
+    whole: true,
+  },
+  seeds: {
+    kind: 'number',
+    value: 'N',
+    help: 'optimizers: runs with the best setting (5)',
+    min: 1,
+    max: 1000,
+    whole: true,
+  },
+  epochs: {
+    kind: 'number',
+    value: 'N',
+    help: 'optimizers: passes over the samples (3)',
+    min: 1,
+    max: limits.epochs,
+    whole: true,
+  },
+  samples: {
+    kind: 'number',
+    value: 'N',
+    help: 'optimizers: samples trained on (2000)',
+    min: 1,
+    max: limits.count,
+    whole: true,
+  },
+  validation: {
+    kind: 'number',
+    value: 'N',
+    help: 'optimizers: further ones to choose by (2000)',
+    min: 1,
+    max: limits.count,
+    whole: true,
+  },
+  test: {
+    kind: 'number',
+    value: 'N',
+    help: 'optimizers: test samples, evenly spread (5000)',
+    min: 1,
+    max: limits.count,
+    whole: true,
+  },
   table: {
     kind: 'flag',
     help: 'optimizers: makes no runs, only the table of those in --out (of the kind that flags name)',
   },
   out: { kind: 'text', value: 'DIR', help: 'optimizers: folder of the results, to which a further run adds' },
 } as const satisfies Options
+
+export const contestEffects: readonly Effect<keyof typeof contestOptions>[] = [
+  { flags: ['data', 'seeds', 'samples', 'out'], with: ['optimizers', 'centralization'] },
+  { flags: ['ablations', 'schedule', 'rates', 'epochs', 'validation', 'test', 'table'], with: ['optimizers'] },
+  { flags: ['data', 'ablations'], without: ['table'] },
+]
 
 export type ContestValues = Parsed<typeof contestOptions> & {
   readonly network: readonly string[]

@@ -12,6 +12,7 @@ import { command } from '../command.ts'
 import { sparkline, table } from '../console.ts'
 import { onStage } from '../limits/report.ts'
 import { loadModel } from '../models.ts'
+import { limits } from '../options.ts'
 
 export const analyze = command({
   name: 'analyze',
@@ -20,7 +21,7 @@ export const analyze = command({
   positionals: ['MODEL'],
   options: {
     criterion: { kind: 'choice', among: Object.keys(criteria), help: 'what kernels are judged by', default: 'l1' },
-    ratio: { kind: 'number', value: 'X', help: 'share of every layer that would go', default: 0.5, min: 0 },
+    ratio: { kind: 'number', value: 'X', help: 'share of every layer that would go', default: 0.5, min: 0, below: 1 },
     layer: { kind: 'list', value: 'PATTERN', help: 'only these layers' },
     all: { kind: 'flag', help: 'every kernel of wide layers too' },
     seed: {
@@ -29,6 +30,7 @@ export const analyze = command({
       help: 'for random criteria and fresh networks',
       default: 0,
       min: 0,
+      max: limits.seed,
       whole: true,
     },
   },

@@ -1,12 +1,13 @@
 import { UsageError } from '../../base/index.ts'
 import { type Sampling, statedSampling } from '../../data/index.ts'
+import { checkSpec } from '../../data/node.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import { freeBatch } from '../../train/node.ts'
 import { command } from '../command.ts'
 import { lossOptions } from '../losses.ts'
 import { measureStage, type Stage, stageTable } from '../measure.ts'
 import { loadModelFile } from '../models.ts'
-import { sampleOptions, samplesFor } from '../samples.ts'
+import { sampleEffects, sampleOptions, samplesFor } from '../samples.ts'
 
 export const compare = command({
   name: 'compare',
@@ -14,10 +15,11 @@ export const compare = command({
   usage: 'A B… --data SPEC',
   positionals: ['A', 'B…'],
   options: {
-    data: { kind: 'text', value: 'SPEC', help: 'its test samples are used; as in train' },
+    data: { kind: 'text', value: 'SPEC', help: 'its test samples are used; as in train', check: checkSpec },
     ...sampleOptions,
     'ignore-index': lossOptions['ignore-index'],
   },
+  effects: sampleEffects,
   async run({ positionals, values, console }) {
     if (!values.data)
       throw new UsageError('--data is missing', {

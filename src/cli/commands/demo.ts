@@ -11,6 +11,7 @@ import { duration } from '../console.ts'
 import { reportData } from '../demo/report-data.ts'
 import { tellStory } from '../demo/story.ts'
 import { measureStage, stageTable } from '../measure.ts'
+import { limits } from '../options.ts'
 
 /** The second layer's kernels feed the dense layer, where most weights are: it can spare more than the first. */
 const defaults = {
@@ -31,9 +32,32 @@ export const demo = command({
   positionals: [],
   options: {
     out: { kind: 'text', value: 'DIR', help: 'folder for the models, plan, summary and report', default: 'runs/demo' },
-    seed: { kind: 'number', value: 'N', help: 'makes the story repeat exactly', default: 0, min: 0, whole: true },
-    epochs: { kind: 'number', value: 'N', help: 'passes over the training images', default: 3, min: 0 },
-    rounds: { kind: 'number', value: 'N', help: 'rounds of pruning and retraining', default: 4, min: 1, whole: true },
+    seed: {
+      kind: 'number',
+      value: 'N',
+      help: 'makes the story repeat exactly',
+      default: 0,
+      min: 0,
+      max: limits.seed,
+      whole: true,
+    },
+    epochs: {
+      kind: 'number',
+      value: 'N',
+      help: 'passes over the training images',
+      default: 3,
+      above: 0,
+      max: limits.epochs,
+    },
+    rounds: {
+      kind: 'number',
+      value: 'N',
+      help: 'rounds of pruning and retraining',
+      default: 4,
+      min: 1,
+      max: 100,
+      whole: true,
+    },
   },
   async run({ values: { out, seed, epochs, rounds }, console }) {
     const started = performance.now()

@@ -24,6 +24,7 @@ export const parity = command({
     },
     tolerance: { kind: 'number', value: 'X', help: 'largest relative error', min: 0 },
   },
+  effects: [{ flags: ['out', 'runtime'], with: ['gradients'] }],
   async run({ positionals: [what = '', ...files], values, console }) {
     if (what === 'gradients') return gradients(files, values, console)
     if (what === 'optimizer') return optimizer(files, values.tolerance, console)

@@ -7,9 +7,10 @@ import { nodeRuntime } from '../../runtime/node.ts'
 import { freeBatch } from '../../train/node.ts'
 import { command } from '../command.ts'
 import { onStage } from '../limits/report.ts'
+import { checkLossFlags } from '../losses.ts'
 import { loadModelFile } from '../models.ts'
 import { checkDistinct, checkWritable } from '../outputs.ts'
-import { type PruneValues, planOptionsFrom, pruneOptions } from '../prune/flags.ts'
+import { type PruneValues, planOptionsFrom, pruneEffects, pruneOptions } from '../prune/flags.ts'
 import { proverOf, sayProof } from '../prune/proof.ts'
 import { roundsOf, splitsFor } from '../prune/rounds.ts'
 import { costTable, groupTable, outcomeOf, outcomeText, sayAbsorbed, sayFrozen } from '../prune/show.ts'
@@ -20,6 +21,7 @@ export const prune = command({
   usage: 'MODEL --out FILE [--ratio X]',
   positionals: ['MODEL'],
   options: pruneOptions,
+  effects: pruneEffects,
   async run({ positionals: [name = ''], values: given, console }) {
     const { out, seed, criterion } = given
     checkFlags(given)
@@ -29,11 +31,12 @@ export const prune = command({
     // Retraining goes on with the loss that the file was trained with, unless another is named.
     const values =
       given.loss === 'cross-entropy' ? { ...given, loss: statedSampling(loaded).loss ?? given.loss } : given
+    checkLossFlags(values)
     const options = { ...planOptionsFrom(values, source), onEvent: onStage }
     const teacher = values.teacher ? (await loadModelFile(values.teacher)).model : undefined
     // What is trained in a dry run would be thrown away.
     const dry = values['dry-run']
-    const { retrain = 0, soft = 0, 'stop-loss': loss, 'stop-accuracy': accuracy } = values
+    const { retrain, soft = 0, 'stop-loss': loss, 'stop-accuracy': accuracy } = values
     const needed = !dry && (retrain > 0 || soft > 0 || loss !== undefined || accuracy !== undefined)
     // What is trained or judged is so on batches of many samples.
     const model = needed ? await freeBatch(loaded, nodeRuntime) : loaded
@@ -87,11 +90,9 @@ export const prune = command({
 })
 
 const checkFlags = (values: PruneValues): void => {
-  if (values.verify && values['no-verify'])
-    throw new UsageError('--verify and --no-verify contradict each other', { remedy: 'give one' })
   if (!values.out && !values['dry-run'])
     throw new UsageError('--out is missing', { remedy: 'name the file to write, or use --dry-run' })
-  const { retrain = 0, 'stop-loss': loss, 'stop-accuracy': accuracy } = values
+  const { retrain, 'stop-loss': loss, 'stop-accuracy': accuracy } = values
   const wanting =
     (retrain > 0 && '--retrain') ||
     (values.soft !== undefined && '--soft') ||

@@ -29,7 +29,7 @@ import { answersText, showTraining } from '../progress.ts'
 import { commandLine, writeRunReport } from '../run-report.ts'
 import { trainingFrom, trainingSections } from '../runs.ts'
 import { sampleOptions, samplesFor } from '../samples.ts'
-import { trainOptions } from '../train/flags.ts'
+import { trainEffects, trainOptions } from '../train/flags.ts'
 import { settingsOf } from '../train/settings.ts'
 import { sayTrained, trainedParameters } from '../trained.ts'
 
@@ -39,6 +39,7 @@ export const train: Command = command({
   usage: 'MODEL --data SPEC --out DIR',
   positionals: ['MODEL'],
   options: trainOptions,
+  effects: trainEffects,
   sections: {
     ...trainingSections,
     'what is trained': { ...trainingSections['what is trained'], ...headOptions },

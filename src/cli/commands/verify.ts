@@ -7,6 +7,7 @@ import { command, Rejection } from '../command.ts'
 import { table } from '../console.ts'
 import { onStage } from '../limits/report.ts'
 import { loadModelFile } from '../models.ts'
+import { limits } from '../options.ts'
 
 export const verify = command({
   name: 'verify',
@@ -20,9 +21,18 @@ export const verify = command({
       value: 'FILE',
       help: 'an npz file with the inputs to compare on, by name; random ones else',
     },
-    seed: { kind: 'number', value: 'N', help: 'seed of the random inputs', default: 0, min: 0, whole: true },
+    seed: {
+      kind: 'number',
+      value: 'N',
+      help: 'seed of the random inputs',
+      default: 0,
+      min: 0,
+      max: limits.seed,
+      whole: true,
+    },
     tolerance: { kind: 'number', value: 'X', help: 'largest relative difference', default: 1e-4, min: 0 },
   },
+  effects: [{ flags: ['seed'], without: ['inputs'] }],
   async run({ positionals: [original = '', pruned = ''], values, console }) {
     if (!values.plan) throw new UsageError('--plan is missing', { remedy: 'give the plan that `espalier prune` wrote' })
     const plan = parsePlan(await textOf(values.plan), values.plan)

@@ -1,25 +1,39 @@
 import { UsageError } from '../../base/index.ts'
+import { checkSpec } from '../../data/node.ts'
 import { criteria, type PlanOptions, type PlanSource, type Target } from '../../prune/index.ts'
 import type { PruneSchedule } from '../../train/node.ts'
-import type { Options, Parsed } from '../options.ts'
-import { trainingOptions } from '../runs.ts'
-import { sampleOptions } from '../samples.ts'
+import type { Effect } from '../effects.ts'
+import { lossEffects, lossOptions } from '../losses.ts'
+import { limits, type Options, type Parsed } from '../options.ts'
+import { optimizerOptions, stepOptions, trainingOptions } from '../runs.ts'
+import { sampleEffects, sampleOptions } from '../samples.ts'
+import { trainedOptions } from '../trained.ts'
 
 export const pruneOptions = {
   out: { kind: 'text', value: 'FILE', help: 'the pruned (and, with --retrain, retrained) model' },
   criterion: { kind: 'choice', among: Object.keys(criteria), help: 'what kernels are judged by', default: 'l1' },
-  ratio: { kind: 'number', value: 'X', help: 'share of the units that goes, 0 to 1', min: 0 },
+  ratio: { kind: 'number', value: 'X', help: 'share of the units that goes, 0 to 1', min: 0, below: 1 },
   macs: {
     kind: 'number',
     value: 'N',
     help: 'multiply–accumulates to get down to; up to 1 a share of the original',
-    min: 0,
+    above: 0,
   },
-  params: { kind: 'number', value: 'N', help: 'the same for parameters', min: 0 },
-  bytes: { kind: 'number', value: 'N', help: 'the same for the size of the file', min: 0 },
+  params: { kind: 'number', value: 'N', help: 'the same for parameters', above: 0 },
+  bytes: { kind: 'number', value: 'N', help: 'the same for the size of the file', above: 0 },
   latency: { kind: 'number', value: 'MS', help: 'the same for the measured time of one run', min: 0 },
-  best: { kind: 'list', value: 'LAYER=N', help: "keeps a layer's N best kernels, as the article does" },
-  'layer-ratio': { kind: 'list', value: 'LAYER=X', help: 'a ratio of its own for a layer' },
+  best: {
+    kind: 'list',
+    value: 'LAYER=N',
+    help: "keeps a layer's N best kernels, as the article does",
+    check: (text: string) => pair('best', text),
+  },
+  'layer-ratio': {
+    kind: 'list',
+    value: 'LAYER=X',
+    help: 'a ratio of its own for a layer',
+    check: (text: string) => pair('layer-ratio', text),
+  },
   scope: {
     kind: 'choice',
     among: ['local', 'global', 'isomorphic'],
@@ -32,6 +46,7 @@ export const pruneOptions = {
     help: 'rounds of pruning and retraining to get there',
     default: 1,
     min: 1,
+    max: 1000,
     whole: true,
   },
   'prune-schedule': {
@@ -44,8 +59,15 @@ export const pruneOptions = {
     kind: 'text',
     value: 'N[:up|down|nearest]',
     help: 'widths of pruned layers are multiples of this, the nearest unless said',
+    check: (text: string) => roundingFrom(text),
   },
-  'max-ratio': { kind: 'number', value: 'X', help: 'no layer loses more than this share, in all rounds', min: 0 },
+  'max-ratio': {
+    kind: 'number',
+    value: 'X',
+    help: 'no layer loses more than this share, in all rounds',
+    min: 0,
+    max: 1,
+  },
   keep: { kind: 'list', value: 'PATTERN', help: 'layers that stay whole; what feeds them may still shrink' },
   'keep-inputs': { kind: 'flag', help: 'what feeds the layers of --keep stays whole too' },
   approximate: { kind: 'flag', help: 'also where removing is not quite masking (LayerNorm)' },
@@ -61,15 +83,23 @@ export const pruneOptions = {
   },
   'no-verify': { kind: 'flag', help: 'writes without that proof' },
   'dry-run': { kind: 'flag', help: 'says what would go, without retraining, and writes nothing' },
-  data: { kind: 'text', value: 'SPEC', help: 'what to retrain on; as in train' },
+  data: { kind: 'text', value: 'SPEC', help: 'what to retrain on; as in train', check: checkSpec },
   soft: {
     kind: 'number',
     value: 'EPOCHS',
     help: 'epochs before the cut of every round in which the weakest are set to zero and may recover',
     min: 1,
+    max: limits.epochs,
     whole: true,
   },
-  retrain: { kind: 'number', value: 'EPOCHS', help: 'epochs of retraining at a small rate after every round', min: 0 },
+  retrain: {
+    kind: 'number',
+    value: 'EPOCHS',
+    help: 'epochs of retraining at a small rate after every round',
+    default: 0,
+    min: 0,
+    max: limits.epochs,
+  },
   'stop-loss': {
     kind: 'number',
     value: 'X',
@@ -81,6 +111,7 @@ export const pruneOptions = {
     value: 'X',
     help: 'ends with the last round whose accuracy on validation samples is at least this, 0 to 1',
     min: 0,
+    max: 1,
   },
   ...trainingOptions,
   ...sampleOptions,
@@ -88,11 +119,43 @@ export const pruneOptions = {
 
 export type PruneValues = Parsed<typeof pruneOptions>
 
+type PruneFlag = keyof typeof pruneOptions
+
+const flagsOf = <O extends Options>(options: O): readonly (keyof O & string)[] => Object.keys(options)
+
+/** What trains, and what uses samples. */
+const training = ['retrain', 'soft']
+const sampling = [...training, 'stop-loss', 'stop-accuracy']
+
+/** What is judged is so by the loss, too. */
+const judging: readonly PruneFlag[] = ['loss', 'ignore-index']
+
+const trainingFlags: readonly PruneFlag[] = [
+  ...flagsOf(optimizerOptions),
+  ...flagsOf(stepOptions),
+  ...flagsOf(trainedOptions),
+  ...flagsOf(lossOptions),
+].filter((flag) => flag !== 'seed' && !judging.includes(flag))
+
+export const pruneEffects: readonly Effect<PruneFlag>[] = [
+  { flags: ['verify'], without: ['no-verify'] },
+  { flags: ['keep-inputs'], with: ['keep'] },
+  { flags: ['scope'], with: ['ratio', 'macs', 'params', 'bytes', 'latency'] },
+  { flags: ['steps', 'soft', 'absorb', 'stop-loss', 'stop-accuracy'], without: ['latency'] },
+  { flags: ['prune-schedule'], with: ['steps'] },
+  { flags: ['data', ...judging, ...flagsOf(sampleOptions)], with: sampling },
+  { flags: trainingFlags, with: training },
+  ...sampleEffects,
+  // Without --loss, the model's file may state another than the default.
+  ...lossEffects.map((effect) => ({
+    ...effect,
+    ...(effect.with && { with: [...effect.with, `loss=${lossOptions.loss.default}`] }),
+  })),
+]
+
 /** What the flags ask of a plan. @throws UsageError for flags that contradict each other or make no sense */
 export const planOptionsFrom = (values: PruneValues, source: PlanSource): PlanOptions => {
   const target = targetFrom(values)
-  if (values['keep-inputs'] && values.keep.length === 0)
-    throw new UsageError('--keep-inputs goes with --keep', { remedy: 'name the layers with --keep' })
   return {
     criterion: values.criterion,
     seed: values.seed,
@@ -140,14 +203,25 @@ const roundingFrom = (text: string): Pick<PlanOptions, 'roundTo' | 'rounding'> =
   return { roundTo: Number(number), rounding: way }
 }
 
-/** `conv1=8` as a table of patterns. */
-const pairs = (flag: string, texts: readonly string[]): { [pattern: string]: number } =>
-  Object.fromEntries(
-    texts.map((text) => {
-      const at = text.lastIndexOf('=')
-      const value = Number(text.slice(at + 1))
-      if (at < 1 || !Number.isFinite(value) || text.slice(at + 1) === '')
-        throw new UsageError(`--${flag} ${text} makes no sense`, { remedy: `write --${flag} LAYER=NUMBER` })
-      return [text.slice(0, at), value]
-    }),
-  )
+/** `conv1=8` and the like as a table of patterns. */
+const pairs = (flag: PairFlag, texts: readonly string[]): { [pattern: string]: number } => {
+  const found = texts.map((text) => pair(flag, text))
+  const names = found.map(([pattern]) => pattern)
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice !== undefined) throw new UsageError(`--${flag} names '${twice}' twice`, { remedy: 'name it once' })
+  return Object.fromEntries(found)
+}
+
+type PairFlag = 'best' | 'layer-ratio'
+
+const pair = (flag: PairFlag, text: string): [pattern: string, value: number] => {
+  const at = text.lastIndexOf('=')
+  const digits = text.slice(at + 1)
+  const value = digits.trim() === '' ? Number.NaN : Number(digits)
+  const fits = flag === 'best' ? Number.isSafeInteger(value) && value >= 1 : value >= 0 && value < 1
+  if (at < 1 || !fits)
+    throw new UsageError(`--${flag} ${text} makes no sense`, {
+      remedy: `write --${flag} LAYER=NUMBER with ${flag === 'best' ? 'a whole number of at least 1' : 'a number of at least 0 and below 1'}`,
+    })
+  return [text.slice(0, at), value]
+}

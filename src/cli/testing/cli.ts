@@ -7,6 +7,8 @@ import type { Dataset } from '../../data/index.ts'
 import { networks } from '../../nn/index.ts'
 import { writeModel } from '../../onnx/file.ts'
 import { digits } from '../../train/testing/samples.ts'
+import { commands } from '../commands/index.ts'
+import type { Options } from '../options.ts'
 import { run } from '../run.ts'
 
 /** The command line as it is installed: the built one. */
@@ -14,9 +16,27 @@ export const main = join(import.meta.dirname, '../../../dist/cli/main.js')
 
 export type Outcome = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
 
+/** A command line in which a flag replaces the same one before it, so that tests can vary a common command. */
+const varied = ([name = '', ...args]: readonly string[]): string[] => {
+  const options: Options = commands.find((command) => command.name === name)?.options ?? {}
+  const flagOf = (arg: string) => /^--([^=]+)/.exec(arg)?.[1] ?? ''
+  const single = (arg: string) => {
+    const option = Object.hasOwn(options, flagOf(arg)) ? options[flagOf(arg)] : undefined
+    return option !== undefined && option.kind !== 'list' && option.kind !== 'flag'
+  }
+  const replaced = (arg: string, i: number) =>
+    single(arg) && args.some((later, j) => j > i && flagOf(later) === flagOf(arg))
+  const kept = args.filter((arg, i) => {
+    const before = args[i - 1] ?? ''
+    const isValue = i > 0 && single(before) && !before.includes('=')
+    return !(isValue ? replaced(before, i - 1) : replaced(arg, i))
+  })
+  return [name, ...kept]
+}
+
 /**
- * Runs a command line here, in a folder: what the built program does but for starting a process. What `reads` throws ends
- * it, as the end of its reader ends a program.
+ * Runs a command line here, in a folder: what the built program does but for starting a process. A flag replaces the same
+ * one before it. What `reads` throws ends it, as the end of its reader ends a program.
  */
 export const espalier = async (
   folder: string,
@@ -33,7 +53,7 @@ export const espalier = async (
   const before = process.cwd()
   process.chdir(folder)
   try {
-    return { code: await run(args, { stdout: into('stdout'), stderr: into('stderr') }), ...texts }
+    return { code: await run(varied(args), { stdout: into('stdout'), stderr: into('stderr') }), ...texts }
   } finally {
     process.chdir(before)
   }
@@ -45,7 +65,7 @@ export const spawned = (
   args: readonly string[],
   { fileLimit }: { fileLimit?: number } = {},
 ): Promise<Outcome> => {
-  const command = [process.execPath, main, ...args]
+  const command = [process.execPath, main, ...varied(args)]
   const [program = '', ...rest] =
     fileLimit === undefined ? command : ['bash', '-c', `ulimit -f ${fileLimit}; exec "$@"`, 'bash', ...command]
   return new Promise((done, failed) => {

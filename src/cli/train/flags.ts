@@ -1,13 +1,21 @@
+import { checkSpec } from '../../data/node.ts'
+import type { Effect } from '../effects.ts'
 import { headOptions } from '../heads.ts'
-import type { Options, Parsed } from '../options.ts'
+import { lossEffects } from '../losses.ts'
+import { limits, type Options, type Parsed } from '../options.ts'
 import { trainingOptions } from '../runs.ts'
-import { sampleOptions } from '../samples.ts'
+import { sampleEffects, sampleOptions } from '../samples.ts'
 
 /** Flags of `train`. */
 export const trainOptions = {
-  data: { kind: 'text', value: 'SPEC', help: 'mnist, idx:DIR, images:DIR, npz:FILE, safetensors:FILE or csv:FILE' },
+  data: {
+    kind: 'text',
+    value: 'SPEC',
+    help: 'mnist, idx:DIR, images:DIR, npz:FILE, safetensors:FILE or csv:FILE',
+    check: checkSpec,
+  },
   out: { kind: 'text', value: 'DIR', help: 'folder for model.onnx, report.html, metrics.jsonl and checkpoints' },
-  epochs: { kind: 'number', value: 'N', help: 'passes over the data', default: 1, min: 0 },
+  epochs: { kind: 'number', value: 'N', help: 'passes over the data', default: 1, above: 0, max: limits.epochs },
   ...trainingOptions,
   ...headOptions,
   ...sampleOptions,
@@ -18,6 +26,7 @@ export const trainOptions = {
     help: 'steps between evaluations',
     default: 50,
     min: 0,
+    max: limits.count,
     whole: true,
   },
   'evaluate-samples': {
@@ -26,6 +35,7 @@ export const trainOptions = {
     help: 'test samples used for those',
     default: 2000,
     min: 1,
+    max: limits.count,
     whole: true,
   },
   'checkpoint-every': {
@@ -33,6 +43,7 @@ export const trainOptions = {
     value: 'N',
     help: 'steps between checkpoints (an epoch)',
     min: 1,
+    max: limits.count,
     whole: true,
   },
   'find-lr': {
@@ -49,8 +60,23 @@ export const trainOptions = {
     help: "steps between lines on what the optimizer's links do, in metrics.jsonl; 0 for none",
     default: 50,
     min: 0,
+    max: limits.count,
     whole: true,
   },
 } as const satisfies Options
 
 export type TrainValues = Parsed<typeof trainOptions>
+
+export const trainEffects: readonly Effect<keyof typeof trainOptions>[] = [
+  // The range test has rates and an end of its own, and evaluates and saves nothing.
+  {
+    flags: [
+      ...(['lr', 'schedule', 'epochs', 'resume', 'recalibrate', 'checkpoint-every', 'telemetry-every'] as const),
+      ...(['evaluate-every', 'evaluate-samples'] as const),
+    ],
+    without: ['find-lr'],
+  },
+  { flags: ['evaluate-samples'], without: ['evaluate-every=0'] },
+  ...sampleEffects,
+  ...lossEffects,
+]
