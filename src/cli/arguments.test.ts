@@ -16,7 +16,7 @@ const options = {
 
 describe('arguments', () => {
   test('are values by their table, and which of them were given is known', () => {
-    const args = ['a.onnx', '--lr', '0.1', '--keep', 'a', '--keep=b', '--shift', '-3', 'b.onnx', '--', '--verify']
+    const args = ['a.onnx', '--lr', '0.1', '--keep', 'a', '--keep=b', '--shift=-3', 'b.onnx', '--', '--verify']
     const { values, given, positionals } = parseArguments(args, options)
     expect(values).toMatchObject({ lr: 0.1, keep: ['a', 'b'], shift: -3, verify: false, scope: 'local' })
     expect(values.out).toBeUndefined()
@@ -28,10 +28,10 @@ describe('arguments', () => {
     [['--out='], '--out is empty; give it a value or leave it away'],
     [['--keep', ' '], '--keep is empty'],
     [['--lr=0'], '--lr 0 makes no sense; give a number above 0'],
-    [['--lr', '-1'], '--lr -1 makes no sense'],
+    [['--lr=-1'], '--lr -1 makes no sense'],
     [['--lr', '1e999'], '--lr 1e999 makes no sense'],
     [['--lr', 'fast'], '--lr fast makes no sense'],
-    [['--steps', '1e308'], '--steps 1e308 makes no sense; give a whole number from 1 to 1000'],
+    [['--steps', '1e308'], '--steps 1e308 makes no sense; give a whole number of at least 1 and at most 1000'],
     [['--steps', '2.5'], '--steps 2.5 makes no sense'],
     [['--shift', '1e308'], '--shift 1e308 makes no sense; give a whole number'],
     [['--ratio', '1'], '--ratio 1 makes no sense; give a number of at least 0 and below 1'],
@@ -40,7 +40,8 @@ describe('arguments', () => {
     [['--verify', '--verify'], '--verify is given twice'],
     [['--verify=yes'], '--verify takes no value'],
     [['--out'], '--out lacks a value; write --out FILE'],
-    [['--out', '--verify'], 'what follows --out begins with a dash; write --out=VALUE'],
+    [['--out', '--verify'], 'what follows --out begins with a dash; give it a value'],
+    [['--shift', '-3'], 'one that begins with a dash is written --shift=-3'],
     [['--verfiy'], 'there is no flag --verfiy; did you mean --verify?'],
     [['--step=3'], 'there is no flag --step; did you mean --steps?'],
     [['-lr', '1'], 'there is no flag -lr; did you mean --lr?'],

@@ -67,10 +67,9 @@ const split = (args: readonly string[], all: Options): { flags: Given[]; positio
       throw new UsageError(`--${name} takes no value`, { remedy: `write --${name} alone` })
     if (!isFlag && value === undefined)
       throw new UsageError(`--${name} lacks a value`, { remedy: `write --${name} ${usage(all[name]!)}` })
-    // No flag begins with a digit, so a negative number is a value.
-    if (!isFlag && inlineValue === false && /^-(?![\d.])./.test(value ?? ''))
+    if (!isFlag && inlineValue === false && /^-./.test(value ?? ''))
       throw new UsageError(`what follows --${name} begins with a dash`, {
-        remedy: `write --${name}=VALUE, as in --${name}=${value}, or give it a value`,
+        remedy: `give it a value; one that begins with a dash is written --${name}=${value}`,
       })
     flags.push({ name, value: isFlag ? undefined : value })
   }
@@ -84,7 +83,7 @@ const unknownFlag = (written: string, rawName: string, known: readonly string[])
   const name = written.replace(/^-+/, '').replace(/=.*$/s, '')
   const meant = known.includes(name) ? name : nearest(name, known)
   return new UsageError(`there is no flag ${written.startsWith('--') ? rawName : written}`, {
-    remedy: meant === undefined ? 'see --help for the flags there are' : `did you mean --${meant}?`,
+    remedy: `${meant === undefined ? '' : `did you mean --${meant}? `}see --help for the flags there are`,
   })
 }
 
@@ -112,15 +111,14 @@ const readNumber = (name: string, option: NumberOption, text: string): number =>
   return number
 }
 
-/** 'a whole number from 1 to 100', 'a number above 0'. */
+/** 'a whole number of at least 1 and at most 100', 'a number above 0'. */
 const rangeText = ({ whole = false, min, above, max, below }: NumberOption): string => {
   const what = `a ${whole ? 'whole ' : ''}number`
-  if (min !== undefined && max !== undefined) return `${what} from ${min} to ${max}`
   const bounds = [
-    ...(min === undefined ? [] : [`of at least ${min}`]),
+    ...(min === undefined ? [] : [`at least ${min}`]),
     ...(above === undefined ? [] : [`above ${above}`]),
-    ...(max === undefined ? [] : [`of at most ${max}`]),
+    ...(max === undefined ? [] : [`at most ${max}`]),
     ...(below === undefined ? [] : [`below ${below}`]),
   ]
-  return [what, bounds.join(' and ')].join(' ').trim()
+  return bounds.length === 0 ? what : `${what} ${bounds[0]!.startsWith('at') ? 'of ' : ''}${bounds.join(' and ')}`
 }

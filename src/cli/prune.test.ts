@@ -388,7 +388,7 @@ describe('retraining', () => {
     const { rounds, plan } = await json<Document>(folder, [...bounded, '--stop-loss', bound, '--out', 'stopped.onnx'])
     expect(rounds!.map(({ passes }) => passes)).toEqual([true, true, false])
     expect(plan.groups.map(({ kept }) => kept)).toEqual([156, 52])
-    const { code, stderr } = await espalier(folder, [...bounded, '--stop-accuracy', '1.1', '--out', 'never.onnx'])
+    const { code, stderr } = await espalier(folder, [...bounded, '--stop-accuracy', '1', '--out', 'never.onnx'])
     expect([code, stderr]).toEqual([1, expect.stringContaining('the first round passes the bound already')])
   })
 

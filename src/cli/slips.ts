@@ -1,7 +1,7 @@
 /** The word among `known` that a mistyped one was probably meant to be, if any is near enough. */
 export const nearest = (word: string, known: readonly string[]): string | undefined => {
   const short = word.slice(0, 64).toLowerCase()
-  const most = short.length < 4 ? 1 : short.length < 8 ? 2 : 3
+  const most = short.length < 6 ? 1 : short.length < 10 ? 2 : 3
   const ranked = known
     .map((name) => ({ name, far: name.length > short.length && name.startsWith(short) ? 1 : distance(short, name) }))
     .filter(({ name, far }) => far <= most && far < name.length)

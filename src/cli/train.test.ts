@@ -183,7 +183,7 @@ describe('what cannot be done', () => {
     ['labels past the outputs', 2, ['lenet-300-100', '--data', 'idx:twelve'], ['12 classes', 'tells 10 apart']],
     ['a network there is not', 2, ['alexnet', '--data', 'idx:data'], ["'alexnet'", 'seed-cnn']],
     ['a rate that is no number', 2, ['lenet-300-100', '--data', 'idx:data', '--lr', 'NaN'], ['--lr NaN', 'number']],
-    ['a rate below 0', 2, ['lenet-300-100', '--data', 'idx:data', '--lr=-1'], ['--lr -1', 'at least 0']],
+    ['a rate below 0', 2, ['lenet-300-100', '--data', 'idx:data', '--lr=-1'], ['--lr -1', 'above 0']],
     ['an infinite rate', 2, ['lenet-300-100', '--data', 'idx:data', '--lr', 'Infinity'], ['--lr Infinity']],
     ['a flag without its value', 2, ['lenet-300-100', '--data', 'idx:data', '--lr'], ['--lr']],
     [
@@ -196,7 +196,7 @@ describe('what cannot be done', () => {
     ['a loss there is not', 2, ['lenet-300-100', '--data', 'idx:data', '--loss', 'hinge'], ['--loss hinge', 'mse']],
     ['a batch of none', 2, ['lenet-300-100', '--data', 'idx:data', '--batch', '0'], ['--batch 0', 'at least 1']],
     ['half a batch', 2, ['lenet-300-100', '--data', 'idx:data', '--batch', '2.5'], ['--batch 2.5', 'whole']],
-    ['no epochs', 2, ['lenet-300-100', '--data', 'idx:data', '--epochs', '0'], ['0 epochs']],
+    ['no epochs', 2, ['lenet-300-100', '--data', 'idx:data', '--epochs', '0'], ['--epochs 0', 'above 0']],
     ['freezing everything', 2, ['lenet-300-100', '--data', 'idx:data', '--freeze', '*'], ['nothing is left to train']],
     [
       'freezing what is not there',

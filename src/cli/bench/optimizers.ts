@@ -100,7 +100,6 @@ export const contestOptions = {
 export const contestEffects: readonly Effect<keyof typeof contestOptions>[] = [
   { flags: ['data', 'seeds', 'samples', 'out'], with: ['optimizers', 'centralization'] },
   { flags: ['ablations', 'schedule', 'rates', 'epochs', 'validation', 'test', 'table'], with: ['optimizers'] },
-  { flags: ['data', 'ablations'], without: ['table'] },
 ]
 
 export type ContestValues = Parsed<typeof contestOptions> & {

@@ -17,7 +17,9 @@ export const main = join(import.meta.dirname, '../../../dist/cli/main.js')
 export type Outcome = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
 
 /** A command line in which a flag replaces the same one before it, so that tests can vary a common command. */
-const varied = ([name = '', ...args]: readonly string[]): string[] => {
+const varied = (line: readonly string[]): string[] => {
+  const [name, ...args] = line
+  if (name === undefined) return []
   const options: Options = commands.find((command) => command.name === name)?.options ?? {}
   const flagOf = (arg: string) => /^--([^=]+)/.exec(arg)?.[1] ?? ''
   const single = (arg: string) => {
