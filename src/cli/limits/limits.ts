@@ -28,6 +28,7 @@ export const limitOptions = {
     kind: 'text',
     value: 'SIZE',
     help: "ends the command once it takes this much memory, such as 4GB (default: three quarters of the machine's memory)",
+    check: (text: string) => bytesIn(text),
   },
 } as const satisfies Options
 
