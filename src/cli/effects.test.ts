@@ -15,6 +15,7 @@ const texts: { readonly [flag: string]: string } = {
     'layer-ratio': 'a=0.5',
     'round-to': '8',
     latency: '0.5',
+    'memory-limit': '4GB',
   },
 }
 
