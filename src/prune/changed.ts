@@ -13,7 +13,7 @@ export const changedInitializers = (original: Model, pruned: Model, plan: Plan):
   const names = new Set([...lifted.graph.initializers.keys(), ...Object.keys(plan.copies), ...Object.keys(plan.slices)])
   return [...names].flatMap((name) => {
     const before = lifted.graph.initializers.get(own(plan.copies, name) ?? name)
-    if (!before) return [{ initializer: name, reason: 'the original has no such initializer' }]
+    if (!before) return madeByAnalysis(pruned, plan, name)
     if (!isFloating(before) && !Object.hasOwn(plan.slices, name)) return []
     const after = pruned.graph.initializers.get(name)
     if (!after) return [{ initializer: name, reason: 'it is missing' }]
@@ -33,6 +33,17 @@ export const changedInitializers = (original: Model, pruned: Model, plan: Plan):
           },
         ]
   })
+}
+
+/**
+ * An initializer that the original computes instead (a Range, a body's constant), whose numbers only the outputs can prove. It
+ * must be there, cut as the plan cuts it.
+ */
+const madeByAnalysis = ({ graph }: Model, plan: Plan, name: string): Changed[] => {
+  const dims = graph.initializers.get(name)?.dims
+  if (!dims) return [{ initializer: name, reason: 'neither the original nor the pruned model has such an initializer' }]
+  const fits = [...cutsOf(plan.slices, name)].every(([axis, kept]) => dims[axis] === kept.length)
+  return fits ? [] : [{ initializer: name, reason: 'it is not the slice the plan says' }]
 }
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>

@@ -8,6 +8,7 @@ import { type SampleOptions, sampleInputs } from './feeds.ts'
 import { isFloating } from './importance/weights.ts'
 import { type Prepared, prepareModel } from './prepare.ts'
 import type { Analysis } from './types.ts'
+import { writtenOut } from './written-out.ts'
 
 export type Cost = {
   /** Elements of all floating-point initializers (running statistics of normalizations included). */
@@ -20,17 +21,21 @@ export type Cost = {
   readonly uncounted: readonly string[]
 }
 
-/** Runs a model once and adds up what it costs. */
+/**
+ * Runs a model once and adds up what it costs. Of an If the branch taken counts, of a Loop or Scan the body as often as it
+ * runs, nodes within a Loop that ends by a condition of its own excepted (`uncounted`).
+ */
 export const costOf = async (
   original: Model,
   { runtime, feeds, ...sample }: SampleOptions & { runtime: Runtime; feeds?: Values },
 ): Promise<Cost> => {
-  const { model, copies } = prepareModel(original)
-  const shapes = await trace(runtime, model, feeds ?? sampleInputs(model, sample))
+  const given = feeds ?? sampleInputs(original, sample)
+  const { model } = prepareModel(await writtenOut(original, runtime, given))
+  const shapes = await trace(runtime, model, given)
   const known = await constants(runtime, model)
   const constant = (name: string) => known.get(name) ?? model.graph.initializers.get(name)
   const dims = (name: string) => shapes.get(name)?.dims ?? []
-  return { ...storedIn(original, { model, copies }), ...workOf(model, { shapes, constant }, dims) }
+  return { ...storedCost(original), ...workOf(model, { shapes, constant }, dims) }
 }
 
 /** What a file takes, read from it alone. */

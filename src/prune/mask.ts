@@ -1,5 +1,5 @@
 import { float32, float32Of, own, type Tensor } from '../base/index.ts'
-import { copyModel, type Graph, liftConstants, type Model, type Node } from '../onnx/index.ts'
+import { copyModel, type Graph, liftConstants, type Model, type Node, nodeLabel, subgraphsOf } from '../onnx/index.ts'
 import { aliasesOf } from './prepare.ts'
 import { complementOf, cutsOf, zeroSlices } from './slice.ts'
 import type { Plan, Slices } from './types.ts'
@@ -32,25 +32,35 @@ const maskedBy = (original: Model, plan: Plan, pruned: Model, slices: Slices): M
   const masked = copyModel(original)
   const { graph } = masked
   liftConstants(graph)
-  // Told apart by what they make; the first output may be left out.
-  const madeBy = ({ outputs }: Node) => outputs.find((name) => name !== '') ?? ''
   const copyReaders = new Map<string, readonly string[]>(
     pruned.graph.nodes.flatMap((node) =>
       node.inputs.some((name) => Object.hasOwn(plan.copies, name)) ? [[madeBy(node), node.inputs]] : [],
     ),
   )
   const aliases = aliasesOf(graph)
-  for (const node of graph.nodes) {
-    const inputs = copyReaders.get(madeBy(node))
-    if (!inputs) continue
+  const readCopies = (node: Node, inputs: readonly string[]) => {
     node.inputs = node.inputs.map((name, i) => {
       const copy = inputs[i] ?? ''
       const shared = aliases.get(name) ?? name
-      if (own(plan.copies, copy) !== shared) return name
-      graph.initializers.set(copy, graph.initializers.get(shared)!)
+      const tensor = own(plan.copies, copy) === shared ? graph.initializers.get(shared) : undefined
+      if (!tensor) return name
+      graph.initializers.set(copy, tensor)
       return copy
     })
   }
+  /** Nodes of a body are written out as LABEL/…/NAME. */
+  const visit = (nodes: readonly Node[], label: string) => {
+    for (const node of nodes) {
+      const made = madeBy(node)
+      const inputs =
+        label === ''
+          ? copyReaders.get(made)
+          : [...copyReaders].find(([name]) => name.startsWith(label) && name.endsWith(`/${made}`))?.[1]
+      if (inputs) readCopies(node, inputs)
+      for (const inner of subgraphsOf(node)) visit(inner.nodes, label || `${nodeLabel(node)}/`)
+    }
+  }
+  visit(graph.nodes, '')
   const multiplied = maskedNames(graph)
   for (const name of Object.keys(slices)) {
     const tensor = graph.initializers.get(name)
@@ -59,9 +69,19 @@ const maskedBy = (original: Model, plan: Plan, pruned: Model, slices: Slices): M
   return masked
 }
 
-/** Values read as anything but a divisor. */
-export const maskedNames = ({ nodes }: Graph): Set<string> =>
-  new Set(nodes.flatMap((node) => (node.opType === 'Div' ? node.inputs.slice(0, 1) : node.inputs)))
+/** What tells a node from others; its first output may be left out. */
+const madeBy = ({ outputs }: Node): string => outputs.find((name) => name !== '') ?? ''
+
+/** Values read as anything but a divisor, within the bodies of control flow too. */
+export const maskedNames = (graph: Graph): Set<string> => new Set(factorsIn(graph))
+
+const factorsIn = ({ nodes, outputs }: Graph): string[] => [
+  ...outputs.map(({ name }) => name),
+  ...nodes.flatMap((node) => [
+    ...(node.opType === 'Div' ? node.inputs.slice(0, 1) : node.inputs),
+    ...subgraphsOf(node).flatMap(factorsIn),
+  ]),
+]
 
 /** A tensor with the slices that are not kept of `initializer` set to zero. */
 const maskTensor = (tensor: Tensor, slices: Slices, initializer: string): Tensor => {
