@@ -2,6 +2,7 @@ import { numbersOf } from '../base/index.ts'
 import { stringOf } from '../onnx/index.ts'
 import { calculator, cast } from './calculator.ts'
 import { freezeAll, gradOf, hasInput, hasOutput, inputOf, joinAxes, outputOf, sum, unsupported } from './helpers.ts'
+import { castSizes, likeInput, roundSizes, sameValue } from './sizes/elementwise.ts'
 import { type AxisRule, free, type GradientRule, type Operator, stops } from './types.ts'
 import { passAxes, type Unary, unary } from './unary.ts'
 
@@ -132,16 +133,16 @@ export const activations = {
   // y = x/(1 + |x|)
   Softsign: unary(({ x, dy, div, square, add, abs }) => div(dy, square(add(abs(x), 1)))),
   Tanh: unary(({ y, dy, mul, sub, square }) => mul(dy, sub(1, square(y)))),
-  Clip: { gradient: clip, axes: passAxes, macs: free },
-  Dropout: { gradient: dropout, axes: passAxes, macs: free },
-  Identity: { gradient: identity, axes: passAxes, macs: free },
-  Cast: { gradient: casting, axes: passAxes, macs: free },
-  CastLike: { gradient: casting, axes: castLikeAxes, macs: free },
-  Sign: { gradient: stops, axes: passAxes, macs: free },
-  Floor: { gradient: stops, axes: passAxes, macs: free },
-  Ceil: { gradient: stops, axes: passAxes, macs: free },
-  Round: { gradient: stops, axes: passAxes, macs: free },
-  Bernoulli: { gradient: stops, axes: drawnAxes, macs: free },
-  RandomNormalLike: { gradient: stops, axes: drawnAxes, macs: free },
-  RandomUniformLike: { gradient: stops, axes: drawnAxes, macs: free },
+  Clip: { gradient: clip, axes: passAxes, macs: free, sizes: likeInput() },
+  Dropout: { gradient: dropout, axes: passAxes, macs: free, sizes: likeInput() },
+  Identity: { gradient: identity, axes: passAxes, macs: free, sizes: sameValue },
+  Cast: { gradient: casting, axes: passAxes, macs: free, sizes: castSizes },
+  CastLike: { gradient: casting, axes: castLikeAxes, macs: free, sizes: likeInput() },
+  Sign: { gradient: stops, axes: passAxes, macs: free, sizes: likeInput() },
+  Floor: { gradient: stops, axes: passAxes, macs: free, sizes: roundSizes('floor') },
+  Ceil: { gradient: stops, axes: passAxes, macs: free, sizes: roundSizes('ceil') },
+  Round: { gradient: stops, axes: passAxes, macs: free, sizes: roundSizes('round') },
+  Bernoulli: { gradient: stops, axes: drawnAxes, macs: free, sizes: likeInput() },
+  RandomNormalLike: { gradient: stops, axes: drawnAxes, macs: free, sizes: likeInput() },
+  RandomUniformLike: { gradient: stops, axes: drawnAxes, macs: free, sizes: likeInput() },
 } satisfies Record<string, Operator>

@@ -15,6 +15,7 @@ import {
   scaled,
   sum,
 } from './helpers.ts'
+import { likeInput } from './sizes/elementwise.ts'
 import { type AxisContext, free, type GradientContext, type NodeContext, type Operator } from './types.ts'
 
 /** Whether a BatchNormalization normalises by its batch's own statistics. */
@@ -144,4 +145,5 @@ export const batchNormalization = {
   gradient: (g) => (byBatch(g) ? withRunning(g, batchGradient(g)) : recordedGradient(g)),
   axes: batchAxes,
   macs: free,
+  sizes: likeInput(),
 } satisfies Operator

@@ -13,8 +13,10 @@ import {
   range,
   slice,
   split,
+  varies,
 } from './helpers.ts'
 import { keptOf } from './kept.ts'
+import { concatSizes, splitSizes } from './sizes/moves.ts'
 import {
   type AxisContext,
   type AxisRule,
@@ -52,10 +54,13 @@ const concatGradient: GradientRule = (g) => {
 const concatAxes: AxisRule = (a) => {
   const y = outputOf(a.node, 0)
   const axis = concatAxis(a)
+  // Where the parts begin is another place from run to run.
+  const moves = a.node.inputs.some((x) => varies(a, x, axis))
   let offset = 0
   for (const x of a.node.inputs) {
     joinAxes(a, x, y, others(a.dims(y).length, axis))
-    joinSegment(a, x, y, axis, offset)
+    if (moves) for (const value of [x, y]) a.freeze(at(value, axis), 'Concat puts parts of varying sizes side by side')
+    else joinSegment(a, x, y, axis, offset)
     offset += a.dims(x)[axis]!
   }
 }
@@ -75,13 +80,13 @@ const splitAxes: AxisRule = (a) => {
   const axis = splitAxis(a)
   if (hasInput(a.node, 1)) {
     freezeAxes(a, inputOf(a.node, 1), 'holds the sizes of pieces')
-    if (!a.constant(inputOf(a.node, 1)))
-      a.freeze(at(x, axis), 'Split computes the sizes of its pieces while the graph runs')
   }
+  const moves = [x, ...a.node.outputs].some((value) => value !== '' && varies(a, value, axis))
   let offset = 0
   for (const y of a.node.outputs) {
     joinAxes(a, x, y, others(a.dims(x).length, axis))
-    joinSegment(a, y, x, axis, offset)
+    if (moves) for (const value of [x, y]) a.freeze(at(value, axis), 'Split makes pieces of varying sizes')
+    else joinSegment(a, y, x, axis, offset)
     offset += a.dims(y)[axis]!
   }
 }
@@ -100,6 +105,6 @@ const resizeSplit: ResizeRule = (r) => {
 
 /** Operators that put values together and take them apart. */
 export const concats = {
-  Concat: { gradient: concatGradient, axes: concatAxes, macs: free },
-  Split: { gradient: splitGradient, axes: splitAxes, macs: free, resize: resizeSplit },
+  Concat: { gradient: concatGradient, axes: concatAxes, macs: free, sizes: concatSizes },
+  Split: { gradient: splitGradient, axes: splitAxes, macs: free, resize: resizeSplit, sizes: splitSizes },
 } satisfies Record<string, Operator>

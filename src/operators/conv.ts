@@ -3,6 +3,7 @@ import { attribute, intOf } from '../onnx/index.ts'
 import { type Convolution, inputGradient } from './convolution.ts'
 import { weightGradient } from './convolution-weight.ts'
 import { at, freezeAxes, hasInput, inputOf, outputOf, range, sum } from './helpers.ts'
+import { convSizes, convTransposeSizes } from './sizes/layers.ts'
 import type { AxisContext, GradientContext, NodeContext, Operator, ResizeContext } from './types.ts'
 import { transposedWindowsOf, windowsOf } from './windows.ts'
 
@@ -104,6 +105,7 @@ export const conv = {
     axes: (a) => convAxes(a),
     macs: (m) => convMacs(m),
     resize: resizeGroups,
+    sizes: convSizes(),
   },
 
   ConvTranspose: {
@@ -123,6 +125,7 @@ export const conv = {
     // Each input is spread over every kernel tap and output channel of its group.
     macs: (m) => sizeOf(m.dims(inputOf(m.node, 0))) * sizeOf(m.dims(inputOf(m.node, 1)).slice(1)),
     resize: resizeGroups,
+    sizes: convTransposeSizes,
   },
 } satisfies Record<string, Operator>
 

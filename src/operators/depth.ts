@@ -1,5 +1,6 @@
 import { intOf, stringOf } from '../onnx/index.ts'
 import { at, gradOf, inputOf, outputOf, range, reshape, transpose } from './helpers.ts'
+import { depthToSpaceSizes, spaceToDepthSizes } from './sizes/moves.ts'
 import { type AxisRule, free, type GradientRule, type NodeContext, type Operator } from './types.ts'
 
 // [N, C, H, W] with b·b channels for each place of a b×b square
@@ -49,6 +50,16 @@ const output = (c: NodeContext) => outputOf(c.node, 0)
 
 /** Operators that trade channels for rows and columns. */
 export const depth = {
-  DepthToSpace: { gradient: depthToSpaceGradient, axes: squareAxes(input, output), macs: free },
-  SpaceToDepth: { gradient: spaceToDepthGradient, axes: squareAxes(output, input), macs: free },
+  DepthToSpace: {
+    gradient: depthToSpaceGradient,
+    axes: squareAxes(input, output),
+    macs: free,
+    sizes: depthToSpaceSizes,
+  },
+  SpaceToDepth: {
+    gradient: spaceToDepthGradient,
+    axes: squareAxes(output, input),
+    macs: free,
+    sizes: spaceToDepthSizes,
+  },
 } satisfies Record<string, Operator>

@@ -1,6 +1,7 @@
 import { sizeOf } from '../base/index.ts'
 import { type Node, stringOf } from '../onnx/index.ts'
 import { at, expand, freezeAxes, inputOf, outputOf, range, reshape, tensorLike, unsupported } from './helpers.ts'
+import { einsumSizes } from './sizes/layers.ts'
 import type { AxisContext, GradientContext, NodeContext, Operator } from './types.ts'
 
 /** An equation with every axis of every operand labelled; the axes of an ellipsis get labels of their own. */
@@ -138,6 +139,7 @@ export const einsum = {
   },
   axes: einsumAxes,
   // One factor is only summed; each further factor costs a multiplication per combination of labels.
+  sizes: einsumSizes,
   macs: (m) => {
     const e = parse(m)
     return Math.max(e.operands.length - 1, 0) * sizeOf([...e.size.values()])

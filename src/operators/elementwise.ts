@@ -1,6 +1,7 @@
 import { numbersOf, sizeOf } from '../base/index.ts'
 import { type Calculator, calculator, cast } from './calculator.ts'
 import { gradOf, inputOf, joinBroadcast, outputOf, sumTo } from './helpers.ts'
+import { broadcastSizes } from './sizes/elementwise.ts'
 import { type AxisRule, free, type GradientContext, type GradientRule, type Operator, stops } from './types.ts'
 
 /** Every input is broadcast to the output (numpy's rules): equal axes live and die together. */
@@ -23,6 +24,7 @@ const binary = (da: (t: Binary) => string, db: (t: Binary) => string): Operator 
   },
   axes: broadcast,
   macs: free,
+  sizes: broadcastSizes,
 })
 
 /** The exponent in the base's type: Pow lets the two differ. */
@@ -86,7 +88,7 @@ const where: GradientRule = (g) => {
 }
 
 /** Comparisons, logic and bits: their outputs do not vary smoothly. */
-const discrete: Operator = { gradient: stops, axes: broadcast, macs: free }
+const discrete: Operator = { gradient: stops, axes: broadcast, macs: free, sizes: broadcastSizes }
 
 /** Operators that work element by element on inputs broadcast to one shape. */
 export const elementwise = {
@@ -121,11 +123,11 @@ export const elementwise = {
     ({ dy, a: x, b: slope, greater, mul, where }) => where(greater(x, 0), dy, mul(dy, slope)),
     ({ dy, a: x, min, mul }) => mul(dy, min(x, 0)),
   ),
-  Max: { gradient: extremum, axes: broadcast, macs: free },
-  Min: { gradient: extremum, axes: broadcast, macs: free },
-  Sum: { gradient: total(() => 1), axes: broadcast, macs: free },
-  Mean: { gradient: total((n) => 1 / n), axes: broadcast, macs: free },
-  Where: { gradient: where, axes: broadcast, macs: free },
+  Max: { gradient: extremum, axes: broadcast, macs: free, sizes: broadcastSizes },
+  Min: { gradient: extremum, axes: broadcast, macs: free, sizes: broadcastSizes },
+  Sum: { gradient: total(() => 1), axes: broadcast, macs: free, sizes: broadcastSizes },
+  Mean: { gradient: total((n) => 1 / n), axes: broadcast, macs: free, sizes: broadcastSizes },
+  Where: { gradient: where, axes: broadcast, macs: free, sizes: broadcastSizes },
   Equal: discrete,
   Greater: discrete,
   GreaterOrEqual: discrete,

@@ -1,7 +1,8 @@
 import { int64, numbersOf, sizeOf } from '../base/index.ts'
-import { at, freezeAxes, frontAxis, gradOf, inputOf, outputOf, range, reshape } from './helpers.ts'
+import { at, freezeAxes, frontAxis, gradOf, inputOf, outputOf, range, reshape, varies } from './helpers.ts'
 import { axisOf, indices64, rankOf, scatterRows } from './rows.ts'
 import { runsOf, scatterRuns } from './runs.ts'
+import { gatherSizes } from './sizes/moves.ts'
 import { type AxisRule, free, type GradientRule, type NodeContext, type Operator, type ResizeRule } from './types.ts'
 
 /** The positions a Gather picks, counted from the front, when they are constant. */
@@ -41,7 +42,8 @@ const gatherAxes: AxisRule = (a) => {
   const picks = picksOf(a)
   for (const i of range(0, axis)) a.join(at(x, i), at(y, i))
   for (const i of range(axis + 1, rankOf(a))) a.join(at(x, i), at(y, i + added - 1))
-  if (picks && added === 1) {
+  const moves = varies(a, x, axis)
+  if (picks && added === 1 && !moves) {
     freezeAxes(a, indices, 'holds positions')
     picks.forEach((from, to) => {
       a.joinAt({ ...at(x, axis), at: from }, { ...at(y, axis), at: to })
@@ -50,7 +52,11 @@ const gatherAxes: AxisRule = (a) => {
   }
   a.freeze(
     at(x, axis),
-    picks ? 'Gather picks single indices of the axis' : 'Gather picks indices computed while the graph runs',
+    moves
+      ? 'Gather picks indices of an axis whose size varies'
+      : picks
+        ? 'Gather picks single indices of the axis'
+        : 'Gather picks indices computed while the graph runs',
   )
   if (picks) freezeAxes(a, indices, 'holds positions')
   for (const i of range(0, added))
@@ -70,5 +76,5 @@ const resizeGather: ResizeRule = (r) => {
 
 /** Picking rows by index. */
 export const gather = {
-  Gather: { gradient: gatherGradient, axes: gatherAxes, macs: free, resize: resizeGather },
+  Gather: { gradient: gatherGradient, axes: gatherAxes, macs: free, resize: resizeGather, sizes: gatherSizes },
 } satisfies Record<string, Operator>

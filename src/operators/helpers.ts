@@ -1,6 +1,15 @@
-import { bytesOf, type DataType, EspalierError, sizeOf, type Tensor, UnsupportedError } from '../base/index.ts'
+import {
+  bytesOf,
+  type DataType,
+  EspalierError,
+  numbersOf,
+  sizeOf,
+  type Tensor,
+  UnsupportedError,
+} from '../base/index.ts'
 import { type Node, nodeLabel } from '../onnx/index.ts'
-import type { AxisContext, AxisRef, Emitter, GradientContext } from './types.ts'
+import { isFixed, type Size } from './sizes/index.ts'
+import type { AxisContext, AxisRef, Emitter, GradientContext, NodeContext } from './types.ts'
 
 // Helpers of the operators' rows. Every node they emit means the same in opsets 13 to 21, unless said; values emitted
 // by a rule have no traced shape, so their dims are passed along.
@@ -125,6 +134,18 @@ export const sumTo = (g: Emitter, grad: string, from: readonly number[], to: rea
   const stretched = range(added, from.length).filter((axis) => to[axis - added] === 1 && from[axis] !== 1)
   const summed = sum(g, grad, [...range(0, added), ...stretched])
   return stretched.length === 0 ? summed : reshape(g, summed, to)
+}
+
+/** The sizes of a value's axes in every run; where the model is made for one run, those of that run. */
+export const sizesOf = (c: NodeContext, value: string): readonly Size[] => c.sizes?.(value) ?? c.dims(value)
+
+/** Whether an axis has another size from run to run. */
+export const varies = (c: NodeContext, value: string, axis: number): boolean => !isFixed(sizesOf(c, value)[axis])
+
+/** The numbers that a value of sizes holds, each as far as it is the same in every run; undefined where they are data. */
+export const elementsOf = (c: NodeContext, value: string): readonly Size[] | undefined => {
+  const tensor = c.constant(value)
+  return tensor ? numbersOf(tensor) : c.elements?.(value)
 }
 
 /** Refers to an axis of a value. */

@@ -1,7 +1,9 @@
-import { int64 } from '../base/index.ts'
+import { int64, numbersOf } from '../base/index.ts'
 import { intOf } from '../onnx/index.ts'
-import { at, freezeAxes, gradOf, inputOf, outputOf, range, reshape, sum, tensorLike } from './helpers.ts'
+import { at, freezeAxes, gradOf, inputOf, outputOf, range, reshape, sum, tensorLike, varies } from './helpers.ts'
 import { newSize } from './kept.ts'
+import type { SizeContext } from './sizes/index.ts'
+import { filledSizes, rangeSizes, shapeSizes, sizeSizes } from './sizes/layers.ts'
 import { type AxisRule, free, type GradientRule, type Operator, type ResizeRule, stops } from './types.ts'
 
 /** The sizes go on into the graph as numbers, which would change with them. `start` and `end` name a part, from opset 15. */
@@ -24,25 +26,27 @@ const madeAxes: AxisRule = (a) => {
     if (value) freezeAxes(a, value, `${a.node.opType} makes its output from given sizes`)
 }
 
-/** A constant shape is rewritten like Expand's; a computed one cannot be. */
+/** Entries of the shape are rewritten like Expand's. */
 const constantOfShapeAxes: AxisRule = (a) => {
   const [shape, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
-  if (!a.constant(shape)) return madeAxes(a)
   freezeAxes(a, shape, 'holds the sizes of axes')
-  for (const axis of a.dims(y).keys()) a.join(at(y, axis), at(y, axis))
+  for (const axis of a.dims(y).keys())
+    if (varies(a, y, axis)) a.freeze(at(y, axis), 'ConstantOfShape makes as many indices as the run asks for')
+    else a.join(at(y, axis), at(y, axis))
 }
 
 const resizeConstantOfShape: ResizeRule = (r) => {
   const y = outputOf(r.node, 0)
   const axes = [...r.dims(y).keys()]
-  if (axes.some((axis) => r.kept(at(y, axis))))
-    r.setConstant(
-      0,
-      int64(
-        [axes.length],
-        axes.map((axis) => newSize(r, y, axis)),
-      ),
-    )
+  if (r.constant(inputOf(r.node, 0))) {
+    if (axes.some((axis) => r.kept(at(y, axis)))) {
+      const sizes = axes.map((axis) => newSize(r, y, axis))
+      r.setConstant(0, int64([sizes.length], sizes))
+    }
+    return
+  }
+  const fixed = axes.filter((axis) => !varies(r, y, axis))
+  r.setElements(0, new Map(fixed.map((axis) => [axis, newSize(r, y, axis)])))
 }
 
 /** ∂L/∂start = Σ dy, ∂L/∂delta = Σ i·dy; the limit decides only how many there are. */
@@ -56,16 +60,30 @@ const rangeGradient: GradientRule = (g) => {
   return [g.wants(0) ? total(dy, start) : undefined, undefined, g.wants(2) ? total(steps(), delta) : undefined]
 }
 
+/** The number that ConstantOfShape repeats; 0 where the node has none. */
+const fillOf = ({ node }: SizeContext): number | undefined => {
+  const value = node.attributes.get('value')
+  if (value === undefined) return 0
+  return value.type === 'TENSOR' ? numbersOf(value.value)[0] : undefined
+}
+
 const fromSizes: Operator = { gradient: stops, axes: madeAxes, macs: free }
 
 /** Operators that turn sizes into values and values into sizes. */
 export const made = {
-  Shape: { gradient: stops, axes: shapeAxes, macs: free },
-  Size: { gradient: stops, axes: shapeAxes, macs: free },
-  ConstantOfShape: { gradient: stops, axes: constantOfShapeAxes, macs: free, resize: resizeConstantOfShape },
+  Shape: { gradient: stops, axes: shapeAxes, macs: free, sizes: shapeSizes },
+  Size: { gradient: stops, axes: shapeAxes, macs: free, sizes: sizeSizes },
+  ConstantOfShape: {
+    gradient: stops,
+    axes: constantOfShapeAxes,
+    macs: free,
+    resize: resizeConstantOfShape,
+    sizeInputs: () => [0],
+    sizes: filledSizes(fillOf),
+  },
   Constant: fromSizes,
   // y_i = start + i·delta
-  Range: { gradient: rangeGradient, axes: madeAxes, macs: free },
+  Range: { gradient: rangeGradient, axes: madeAxes, macs: free, sizes: rangeSizes },
   EyeLike: fromSizes,
   RandomNormal: fromSizes,
   RandomUniform: fromSizes,

@@ -2,6 +2,7 @@ import { sizeOf } from '../base/index.ts'
 import { floatOf, intOf } from '../onnx/index.ts'
 import { einsum } from './einsum.ts'
 import { at, hasInput, inputOf, joinBroadcast, outputOf, range, reshape, scaled, sumTo } from './helpers.ts'
+import { gemmSizes, matmulSizes } from './sizes/layers.ts'
 import type { AxisContext, GradientContext, Operator } from './types.ts'
 
 export const matmul = {
@@ -35,6 +36,7 @@ export const matmul = {
       if (hasInput(x.node, 2)) joinBroadcast(x, inputOf(x.node, 2), y)
     },
     macs: (m) => sizeOf(m.dims(outputOf(m.node, 0))) * m.dims(inputOf(m.node, 0))[1 - intOf(m.node, 'transA', 0)]!,
+    sizes: gemmSizes,
   },
 
   MatMul: {
@@ -52,6 +54,7 @@ export const matmul = {
     },
     axes: (x) => matmulAxes(x, { a: inputOf(x.node, 0), b: inputOf(x.node, 1) }),
     macs: (m) => sizeOf(m.dims(outputOf(m.node, 0))) * m.dims(inputOf(m.node, 0)).at(-1)!,
+    sizes: matmulSizes,
   },
 
   Einsum: einsum,

@@ -20,6 +20,7 @@ import {
   sumTo,
 } from './helpers.ts'
 import { plainNormalization } from './plain-normalization.ts'
+import { likeInput } from './sizes/elementwise.ts'
 import { rootMeanSquare, type Standardized, standardize, standardizedGradient } from './standardize.ts'
 import { type AxisContext, free, type GradientContext, type NodeContext, type Operator } from './types.ts'
 
@@ -121,12 +122,14 @@ export const normalization = {
     gradient: (g) => (g.grads.every((grad) => grad === undefined) ? [] : scaledRowsGradient(g, true)),
     axes: scaledRowsAxes,
     macs: free,
+    sizes: likeInput(),
   },
 
   RMSNormalization: {
     gradient: (g) => (gradOf(g) === undefined ? [] : scaledRowsGradient(g, false)),
     axes: scaledRowsAxes,
     macs: free,
+    sizes: likeInput(),
   },
 
   InstanceNormalization: {
@@ -139,6 +142,7 @@ export const normalization = {
       for (const i of [1, 2]) a.join(at(inputOf(a.node, i), 0), at(x, 1))
     },
     macs: free,
+    sizes: likeInput(),
   },
 
   GroupNormalization: {
@@ -158,6 +162,7 @@ export const normalization = {
       }
     },
     macs: free,
+    sizes: likeInput(),
     resize: (r) => {
       const x = inputOf(r.node, 0)
       const kept = r.kept(at(x, 1))

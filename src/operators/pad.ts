@@ -2,6 +2,7 @@ import { int64, numbersOf } from '../base/index.ts'
 import { attribute, intsOf, stringOf } from '../onnx/index.ts'
 import {
   at,
+  elementsOf,
   freezeAxes,
   frontAxis,
   gradOf,
@@ -12,9 +13,12 @@ import {
   range,
   sum,
   unsupported,
+  varies,
 } from './helpers.ts'
 import { keptOf } from './kept.ts'
 import { runsOf, scatterRuns } from './runs.ts'
+import { allFixed, isFixed, type Size } from './sizes/index.ts'
+import { padSizes } from './sizes/moves.ts'
 import { type AxisRule, free, type GradientRule, type NodeContext, type Operator, type ResizeRule } from './types.ts'
 
 type Pads = { readonly before: number[]; readonly after: number[] }
@@ -81,19 +85,37 @@ const padGradient: GradientRule = (g) => {
   return [grad, undefined, mode === 'constant' && g.wants(2) ? fill() : undefined]
 }
 
+/** The pads of every axis as far as they are the same in every run, and each one's place in the list. */
+const writtenPadsOf = (c: NodeContext): ((axis: number, side: 'before' | 'after') => { pad: Size; entry?: number }) => {
+  const rank = c.dims(inputOf(c.node, 0)).length
+  const pads = hasInput(c.node, 1) ? elementsOf(c, inputOf(c.node, 1)) : intsOf(c.node, 'pads', [])
+  const named = hasInput(c.node, 3) ? elementsOf(c, inputOf(c.node, 3)) : range(0, rank)
+  const axes = allFixed(named) ? named.map((axis) => frontAxis(axis, rank)) : undefined
+  return (axis, side) => {
+    if (!axes || !pads) return { pad: Number.NaN }
+    const place = axes.indexOf(axis)
+    if (place < 0) return { pad: 0 }
+    const entry = side === 'before' ? place : place + axes.length
+    return { pad: pads[entry] ?? Number.NaN, entry }
+  }
+}
+
 /** Padding with a constant is a segment among constants; the other modes show inputs several times over. */
 const padAxes: AxisRule = (a) => {
   const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
   for (const input of [a.node.inputs[1], a.node.inputs[3]]) if (input) freezeAxes(a, input, 'holds pads')
-  const pads = padsOf(a)
+  const padOf = writtenPadsOf(a)
   const mode = stringOf(a.node, 'mode', 'constant')
   for (const axis of a.dims(x).keys()) {
-    const [before, after] = [pads?.before[axis], pads?.after[axis]]
-    if (before === undefined)
-      for (const value of [x, y]) a.freeze(at(value, axis), 'Pad computes its pads while the graph runs')
-    else if (before === 0 && after === 0) a.join(at(x, axis), at(y, axis))
-    else if (mode !== 'constant')
-      for (const value of [x, y]) a.freeze(at(value, axis), `Pad repeats indices of the axis (${mode})`)
+    const [before, after] = [padOf(axis, 'before').pad, padOf(axis, 'after').pad]
+    const freeze = (reason: string) => {
+      for (const value of [x, y]) a.freeze(at(value, axis), reason)
+    }
+    if (before === 0 && after === 0) a.join(at(x, axis), at(y, axis))
+    else if (!isFixed(before) || !isFixed(after) || Number.isNaN(before) || Number.isNaN(after))
+      freeze('Pad computes its pads while the graph runs')
+    else if (varies(a, x, axis)) freeze('Pad moves the indices of an axis whose size varies')
+    else if (mode !== 'constant') freeze(`Pad repeats indices of the axis (${mode})`)
     else
       for (const i of range(0, a.dims(y)[axis]!))
         if (i >= before && i - before < a.dims(x)[axis]!)
@@ -104,25 +126,38 @@ const padAxes: AxisRule = (a) => {
 /** Padded places may go with the units they are joined to; a negative pad cuts off what is left of what it cut. */
 const resizePad: ResizeRule = (r) => {
   const [x, y] = [inputOf(r.node, 0), outputOf(r.node, 0)]
-  const pads = padsOf(r)
-  const rank = r.dims(x).length
-  if (!pads || !range(0, rank).some((axis) => r.kept(at(x, axis)) ?? r.kept(at(y, axis)))) return
-  const left = (axis: number, side: 'before' | 'after') => {
-    const pad = pads[side][axis]!
+  const padOf = writtenPadsOf(r)
+  const axes = range(0, r.dims(x).length)
+  const changes = axes.some((axis) => r.kept(at(x, axis)) ?? r.kept(at(y, axis)))
+  const left = (axis: number, side: 'before' | 'after', pad: number) => {
+    if (pad === 0) return 0
     const value = pad < 0 ? x : y
     const size = r.dims(value)[axis]!
     const within = (i: number) => (side === 'before' ? i < Math.abs(pad) : i >= size - Math.abs(pad))
     return Math.sign(pad) * keptOf(r, value, axis).filter(within).length
   }
-  const sides = (['before', 'after'] as const).flatMap((side) => range(0, rank).map((axis) => left(axis, side)))
-  if (r.opset < 11) r.node.attributes.set('pads', attribute(sides))
-  else {
-    if (hasInput(r.node, 3)) r.node.inputs.length = 3
-    r.setConstant(1, int64([sides.length], sides))
+  const sides = (['before', 'after'] as const).flatMap((side) =>
+    axes.map((axis) => {
+      const { pad, entry } = padOf(axis, side)
+      return { entry, pad: isFixed(pad) ? left(axis, side, pad) : undefined }
+    }),
+  )
+  if (hasInput(r.node, 1) && !r.constant(inputOf(r.node, 1))) {
+    const entries = sides.flatMap(({ entry, pad }) =>
+      entry === undefined || pad === undefined ? [] : [[entry, pad] as const],
+    )
+    r.setElements(1, new Map(entries))
+  } else if (changes) {
+    const pads = sides.map(({ pad }) => pad ?? 0)
+    if (r.opset < 11) r.node.attributes.set('pads', attribute(pads))
+    else {
+      if (hasInput(r.node, 3)) r.node.inputs.length = 3
+      r.setConstant(1, int64([pads.length], pads))
+    }
   }
 }
 
 /** Padding in every mode. */
 export const pads = {
-  Pad: { gradient: padGradient, axes: padAxes, macs: free, resize: resizePad },
+  Pad: { gradient: padGradient, axes: padAxes, macs: free, resize: resizePad, sizeInputs: () => [1], sizes: padSizes },
 } satisfies Record<string, Operator>

@@ -17,6 +17,7 @@ import {
   sum,
   transpose,
 } from './helpers.ts'
+import { likeInput } from './sizes/elementwise.ts'
 import { standardize, standardizedGradient } from './standardize.ts'
 import { free, type GradientContext, type NodeContext, type Operator } from './types.ts'
 
@@ -88,6 +89,7 @@ export const plainNormalization = {
       a.approximate(at(x, intOf(a.node, 'axis', -1)), 'the norm changes unless the removed values are 0')
     },
     macs: free,
+    sizes: likeInput(),
   },
 
   MeanVarianceNormalization: {
@@ -127,6 +129,7 @@ export const plainNormalization = {
       for (const value of [x, y]) freezeAxes(a, value, 'its statistics are taken over this axis', over)
     },
     macs: free,
+    sizes: likeInput(),
   },
 
   LRN: {
@@ -144,5 +147,6 @@ export const plainNormalization = {
       for (const value of [x, y]) a.freeze(at(value, 1), 'LRN reads neighbouring channels')
     },
     macs: free,
+    sizes: likeInput(),
   },
 } satisfies Record<string, Operator>

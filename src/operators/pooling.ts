@@ -16,6 +16,7 @@ import {
   tensorLike,
 } from './helpers.ts'
 import { countsOf, maxGradient, poolOf, spread } from './pools.ts'
+import { globalPoolSizes, poolSizes } from './sizes/layers.ts'
 import { type AxisContext, free, type GradientContext, type Operator } from './types.ts'
 
 /** Batch and channels pass through a pool; positions it reads together. */
@@ -52,6 +53,7 @@ export const pooling = {
     },
     axes: poolAxes,
     macs: free,
+    sizes: poolSizes,
   },
 
   AveragePool: {
@@ -71,6 +73,7 @@ export const pooling = {
     },
     axes: poolAxes,
     macs: free,
+    sizes: poolSizes,
   },
 
   LpPool: {
@@ -87,6 +90,7 @@ export const pooling = {
     },
     axes: poolAxes,
     macs: free,
+    sizes: poolSizes,
   },
 
   GlobalAveragePool: {
@@ -99,6 +103,7 @@ export const pooling = {
     },
     axes: poolAxes,
     macs: free,
+    sizes: globalPoolSizes,
   },
 
   GlobalMaxPool: {
@@ -116,6 +121,7 @@ export const pooling = {
     },
     axes: poolAxes,
     macs: free,
+    sizes: globalPoolSizes,
   },
 
   GlobalLpPool: {
@@ -131,5 +137,6 @@ export const pooling = {
     },
     axes: poolAxes,
     macs: free,
+    sizes: globalPoolSizes,
   },
 } satisfies Record<string, Operator>

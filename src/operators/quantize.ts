@@ -16,6 +16,7 @@ import {
   sum,
   sumTo,
 } from './helpers.ts'
+import { likeInput } from './sizes/elementwise.ts'
 import {
   type AxisRule,
   free,
@@ -140,7 +141,7 @@ const wholeAxes: AxisRule = (a) => {
 
 /** Operators that turn real numbers into small whole ones and back. */
 export const quantize = {
-  QuantizeLinear: { gradient: quantizeGradient, axes: quantizeAxes, macs: free },
-  DequantizeLinear: { gradient: dequantizeGradient, axes: quantizeAxes, macs: free },
+  QuantizeLinear: { gradient: quantizeGradient, axes: quantizeAxes, macs: free, sizes: likeInput() },
+  DequantizeLinear: { gradient: dequantizeGradient, axes: quantizeAxes, macs: free, sizes: likeInput() },
   DynamicQuantizeLinear: { gradient: stops, axes: wholeAxes, macs: free },
 } satisfies Record<string, Operator>

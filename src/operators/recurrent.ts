@@ -3,6 +3,7 @@ import { attribute, intOf } from '../onnx/index.ts'
 import { gruCell, lstmCell, rnnCell } from './cells.ts'
 import { at, freezeAll, freezeAxes, hasInput, hasOutput, inputOf, outputOf, range } from './helpers.ts'
 import { recurrentGradient } from './recurrence.ts'
+import { recurrentSizes } from './sizes/layers.ts'
 import type { AxisContext, AxisRef, NodeContext, Operator, ResizeContext } from './types.ts'
 
 /**
@@ -62,7 +63,7 @@ const recurrentMacs = (m: NodeContext): number => {
   return steps! * batch! * (sizeOf(m.dims(inputOf(m.node, 1))) + sizeOf(m.dims(inputOf(m.node, 2))))
 }
 
-const row = { axes: recurrentAxes, macs: recurrentMacs, resize: resizeHidden }
+const row = { axes: recurrentAxes, macs: recurrentMacs, resize: resizeHidden, sizes: recurrentSizes }
 
 export const recurrent = {
   RNN: { gradient: (g) => recurrentGradient(g, rnnCell), ...row },

@@ -14,6 +14,8 @@ import {
   reshape,
   unsupported,
 } from './helpers.ts'
+import { likeInput } from './sizes/elementwise.ts'
+import { argSizes, reduceSizes } from './sizes/layers.ts'
 import { type AxisRule, free, type GradientContext, type NodeContext, type Operator, stops } from './types.ts'
 
 /**
@@ -81,6 +83,7 @@ const reduction = (derivative: (t: Reduction) => string): Operator => ({
   },
   axes: reducedAxisRule,
   macs: free,
+  sizes: reduceSizes,
 })
 
 /** Sums of some function that is 0 at 0: an index that is 0 adds nothing. */
@@ -158,6 +161,7 @@ const cumulativeSum: Operator = {
     freezeAxes(a, inputOf(a.node, 1), 'holds the number of an axis')
   },
   macs: free,
+  sizes: likeInput(),
 }
 
 /** Reductions over axes, and sums along one. */
@@ -177,7 +181,7 @@ export const reduce = {
   ReduceLogSumExp: reduction(({ x, y, dy, mul, exp, sub }) => mul(dy, exp(sub(x, y)))),
   // y = Σ x²
   ReduceSumSquare: reduction(({ x, dy, mul, add }) => mul(x, add(dy, dy))),
-  ArgMax: { gradient: stops, axes: reducedAxisRule, macs: free },
-  ArgMin: { gradient: stops, axes: reducedAxisRule, macs: free },
+  ArgMax: { gradient: stops, axes: reducedAxisRule, macs: free, sizes: argSizes },
+  ArgMin: { gradient: stops, axes: reducedAxisRule, macs: free, sizes: argSizes },
   CumSum: cumulativeSum,
 } satisfies Record<string, Operator>

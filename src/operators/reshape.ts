@@ -1,7 +1,20 @@
 import { int64, numbersOf, sizeOf } from '../base/index.ts'
 import { intOf } from '../onnx/index.ts'
-import { at, freezeAxes, gradOf, inputOf, outputOf, range, reshape as reshapeTo } from './helpers.ts'
+import {
+  at,
+  elementsOf,
+  freezeAxes,
+  gradOf,
+  inputOf,
+  outputOf,
+  range,
+  reshape as reshapeTo,
+  sizesOf,
+  varies,
+} from './helpers.ts'
 import { newSize } from './kept.ts'
+import { isFixed, leastOf, product, quotient, type Size, sameSize, sizeText, times } from './sizes/index.ts'
+import { flattenSizes, reshapeSizes, squeezeSizes, unsqueezeSizes } from './sizes/moves.ts'
 import {
   type AxisContext,
   type AxisReading,
@@ -10,6 +23,7 @@ import {
   free,
   type GradientRule,
   type Operator,
+  type ResizeContext,
   type ResizeRule,
 } from './types.ts'
 
@@ -22,83 +36,150 @@ export const restoreShape: GradientRule = (g) => {
 /** Axes of the input and of the output that hold the same elements: a smallest run of each with equal sizes. */
 export type Block = { readonly input: readonly number[]; readonly output: readonly number[] }
 
-/** Takes two shapes of equal size apart into blocks, axes of size 1 aside. */
-export const blocksOf = (from: readonly number[], to: readonly number[]): Block[] => {
-  const long = (dims: readonly number[]) => [...dims.keys()].filter((axis) => dims[axis] !== 1)
+/**
+ * Takes two shapes of the same elements apart into blocks, from the first axis on and from the last; `rest` is what lies
+ * between where sizes vary in a way that cannot be followed. Axes that are always 1 belong to none.
+ */
+export const blocksOf = (from: readonly Size[], to: readonly Size[]): { blocks: Block[]; rest?: Block } => {
+  const long = (sizes: readonly Size[]) => [...sizes.keys()].filter((axis) => sizes[axis] !== 1)
   const [inputs, outputs] = [long(from), long(to)]
   const blocks: Block[] = []
-  while (inputs.length > 0) {
-    const input = [inputs.shift()!]
-    const output = outputs.splice(0, 1)
-    const size = (dims: readonly number[], axes: number[]) => axes.reduce((n, axis) => n * dims[axis]!, 1)
-    while (size(from, input) !== size(to, output)) {
-      const short = size(from, input) < size(to, output) ? ([inputs, input] as const) : ([outputs, output] as const)
-      short[1].push(short[0].shift()!)
-    }
-    blocks.push({ input, output })
+  for (const end of ['first', 'last'] as const)
+    for (
+      let block = takeBlock(inputs, outputs, from, to, end);
+      block;
+      block = takeBlock(inputs, outputs, from, to, end)
+    )
+      blocks.push(block)
+  return inputs.length + outputs.length === 0 ? { blocks } : { blocks, rest: { input: inputs, output: outputs } }
+}
+
+/** The smallest block at one end of the axes left, which it takes from them; undefined where none can be followed. */
+const takeBlock = (
+  inputs: number[],
+  outputs: number[],
+  from: readonly Size[],
+  to: readonly Size[],
+  end: 'first' | 'last',
+): Block | undefined => {
+  const axisAt = (axes: readonly number[], i: number) => (end === 'first' ? axes[i] : axes[axes.length - 1 - i])
+  let [taken, made] = [1, 1]
+  let [one, other]: [Size, Size] = [from[axisAt(inputs, 0) ?? -1] ?? 0, to[axisAt(outputs, 0) ?? -1] ?? 0]
+  if (inputs.length === 0 || outputs.length === 0) return undefined
+  while (!sameSize(one, other)) {
+    const grow = shorter(one, other)
+    const axis = grow === 'one' ? axisAt(inputs, taken) : axisAt(outputs, made)
+    if (grow === undefined || axis === undefined) return undefined
+    if (grow === 'one') [one, taken] = [times(one, from[axis]!), taken + 1]
+    else [other, made] = [times(other, to[axis]!), made + 1]
   }
-  return blocks
+  const cut = (axes: number[], count: number) =>
+    end === 'first' ? axes.splice(0, count) : axes.splice(axes.length - count, count)
+  return { input: cut(inputs, taken), output: cut(outputs, made) }
+}
+
+/** Which of two sizes is to grow until they are equal: the smaller number, or the one that divides the other. */
+const shorter = (one: Size, other: Size): 'one' | 'other' | undefined => {
+  if (isFixed(one) && isFixed(other)) return one < other ? 'one' : 'other'
+  if (quotient(other, one) !== undefined) return 'one'
+  return quotient(one, other) === undefined ? undefined : 'other'
 }
 
 /** A factor of an axis: its size, and the step between its indices in the axis (the product of the factors within it). */
 type Factor = { readonly axis: number; readonly step: number }
 
+/** A side of a block: its axes' sizes in every run, and in the one that was traced. */
+type Side = { readonly sizes: readonly Size[]; readonly dims: readonly number[] }
+
+/** Elements between two neighbours along an axis, in every run and in the traced one. */
+type Step = { readonly size: Size; readonly count: number }
+
 /**
  * The common factors of both sides of a block, outermost first: [C, H·W] and [G, C/G·H, W] are C = G·C/G, H, W. Undefined
- * when the sides do not factor into each other ([2, 6] and [3, 4]).
+ * when the sides do not factor into each other in every run ([2, 6] and [3, 4]).
  */
-const factorsOf = (sizes: readonly number[], others: readonly number[]) => {
-  const steps = [...new Set([...stepsOf(sizes), ...stepsOf(others), sizeOf(sizes)])].sort((a, b) => a - b)
-  if (steps.some((step, i) => i > 0 && step % steps[i - 1]! !== 0)) return undefined
-  const within = (dims: readonly number[], step: number): Factor => {
-    const axis = stepsOf(dims).findIndex((own) => own <= step)
-    return { axis, step: step / stepsOf(dims)[axis]! }
+const factorsOf = (one: Side, other: Side) => {
+  const steps: Step[] = []
+  for (const step of [...stepsOf(one), ...stepsOf(other), wholeOf(one)])
+    if (!steps.some(({ size }) => sameSize(size, step.size))) steps.push(step)
+  steps.sort((a, b) => (quotient(a.size, b.size) === undefined ? a.count - b.count || -1 : 1))
+  if (steps.some(({ size }, i) => i > 0 && quotient(size, steps[i - 1]!.size) === undefined)) return undefined
+  const within = (side: Side, step: Step): Factor | undefined => {
+    const own = stepsOf(side)
+    const axis = own.findIndex(({ size }) => quotient(step.size, size) !== undefined)
+    return axis < 0 ? undefined : { axis, step: step.count / own[axis]!.count }
   }
-  return range(1, steps.length)
-    .map((i) => ({
-      size: steps[i]! / steps[i - 1]!,
-      one: within(sizes, steps[i - 1]!),
-      other: within(others, steps[i - 1]!),
-    }))
-    .reverse()
+  const factors = range(1, steps.length).map((i) => ({
+    size: steps[i]!.count / steps[i - 1]!.count,
+    one: within(one, steps[i - 1]!),
+    other: within(other, steps[i - 1]!),
+  }))
+  return factors.reverse().flatMap(({ size, one, other }) => (one && other ? [{ size, one, other }] : []))
 }
 
 /** How many elements lie between two neighbours along each axis. */
-const stepsOf = (dims: readonly number[]): number[] => dims.map((_, axis) => sizeOf(dims.slice(axis + 1)))
+const stepsOf = ({ sizes, dims }: Side): Step[] =>
+  dims.map((_, axis) => ({ size: product(sizes.slice(axis + 1)), count: sizeOf(dims.slice(axis + 1)) }))
+
+const wholeOf = ({ sizes, dims }: Side): Step => ({ size: product(sizes), count: sizeOf(dims) })
 
 /**
  * Joins what a change of shape leaves in place. Where an axis is split or merged, one factor of the block carries its
  * indices through: index c of [C, H, W] is the elements c·H·W … of the merged axis, head h of [H, d] the elements h·d … of
  * the flat one. The axes of the other factors then cannot lose indices, and freezing them does not touch the carrier's.
+ *
+ * @param mayShrink whether an axis of the output may lose indices
  */
-export const joinReshaped = (a: AxisContext, input: string, output: string): void => {
+export const joinReshaped = (
+  a: AxisContext,
+  input: string,
+  output: string,
+  mayShrink: (axis: number) => boolean = () => true,
+): void => {
   const [from, to] = [a.dims(input), a.dims(output)]
-  for (const [value, dims] of [[input, from] as const, [output, to] as const])
-    for (const axis of dims.keys())
-      if (dims[axis] === 1) a.freeze(at(value, axis), 'an axis of size 1 has no index to lose')
+  const [sizes, others] = [sizesOf(a, input), sizesOf(a, output)]
+  for (const [value, own] of [[input, sizes] as const, [output, others] as const])
+    for (const axis of own.keys())
+      if (own[axis] === 1) a.freeze(at(value, axis), 'an axis of size 1 has no index to lose')
   if (sizeOf(from) === 0) return
-  for (const block of blocksOf(from, to)) {
+  const { blocks, rest } = blocksOf(sizes, others)
+  const freezeBlock = ({ input: one, output: other }: Block, reason: string) => {
+    for (const axis of one) a.freeze(at(input, axis), reason)
+    for (const axis of other) a.freeze(at(output, axis), reason)
+  }
+  const text = (block: Block) => {
+    const list = (own: readonly Size[], axes: readonly number[]) =>
+      `[${axes.map((axis) => sizeText(own[axis]!)).join(', ')}]`
+    return `${list(sizes, block.input)} into ${list(others, block.output)}`
+  }
+  if (rest) freezeBlock(rest, `${a.node.opType} turns ${text(rest)}, which cannot be followed at every size`)
+  for (const block of blocks) {
     const [one, other] = [block.input, block.output]
     if (one.length === 1 && other.length === 1) {
       a.join(at(input, one[0]!), at(output, other[0]!))
       continue
     }
-    const sizes = { input: one.map((axis) => from[axis]!), output: other.map((axis) => to[axis]!) }
-    const shapes = `[${sizes.input.join(', ')}] into [${sizes.output.join(', ')}]`
-    const factors = factorsOf(sizes.input, sizes.output)
+    const side = (own: readonly Size[], dims: readonly number[], axes: readonly number[]): Side => ({
+      sizes: axes.map((axis) => own[axis]!),
+      dims: axes.map((axis) => dims[axis]!),
+    })
+    const factors = factorsOf(side(sizes, from, one), side(others, to, other))
     if (!factors) {
-      for (const axis of one) a.freeze(at(input, axis), `${a.node.opType} turns ${shapes}, which share no whole blocks`)
-      for (const axis of other)
-        a.freeze(at(output, axis), `${a.node.opType} turns ${shapes}, which share no whole blocks`)
+      freezeBlock(block, `${a.node.opType} turns ${text(block)}, which share no whole blocks`)
       continue
     }
-    const readings = factors.map(({ size, one: inner, other: outer }): AxisReading => {
+    const open = factors.filter(({ other: outer }) => mayShrink(other[outer.axis]!))
+    if (open.length === 0) {
+      freezeBlock(block, `${a.node.opType} turns ${text(block)} by a target computed while the graph runs`)
+      continue
+    }
+    const readings = open.map(({ size, one: inner, other: outer }): AxisReading => {
       const x = at(input, one[inner.axis]!)
       const y = at(output, other[outer.axis]!)
       return {
         axes: [x, y],
         state() {
-          const reason = `${a.node.opType} turns ${shapes}: indices go in whole blocks of another axis`
+          const reason = `${a.node.opType} turns ${text(block)}: indices go in whole blocks of another axis`
           for (const axis of one) if (axis !== x.axis) a.freeze(at(input, axis), reason)
           for (const axis of other) if (axis !== y.axis) a.freeze(at(output, axis), reason)
           joinFactor(a, x, from[x.axis]!, inner.step, size)
@@ -127,60 +208,63 @@ const joinFactor = (a: AxisContext, { value, axis }: AxisRef, length: number, st
 
 const reshapedAxes: AxisRule = (a) => joinReshaped(a, inputOf(a.node, 0), outputOf(a.node, 0))
 
-/** Output axes that can be written as 0, "the same as the input's": those in place, seen from either end. */
-const copiedAxes = (from: readonly number[], to: readonly number[]): number[] => {
-  const same = (axis: number) => from[axis] === to[axis]
-  const front = range(0, to.length).find((axis) => !same(axis)) ?? to.length
-  if (from.length !== to.length) return range(0, Math.min(front, from.length))
-  const back = range(0, to.length).findLast((axis) => !same(axis)) ?? -1
-  return range(0, to.length).filter((axis) => axis < front || axis > back)
-}
-
 /**
- * A target that is computed while the graph runs can be replaced by a constant only where 0 (copied) and one −1 (inferred)
- * say all that may vary from run to run; otherwise everything is frozen.
+ * Sizes that vary stay what the graph computes, so an axis of such a size loses indices only where the target may say −1 for
+ * it: where it does, or where no other axis needs the −1.
  */
 const reshapeAxes: AxisRule = (a) => {
   const [x, shape, y] = [inputOf(a.node, 0), inputOf(a.node, 1), outputOf(a.node, 0)]
   freezeAxes(a, shape, 'holds the sizes of axes')
-  if (!a.constant(shape)) {
-    const reason = 'Reshape computes the target shape while the graph runs'
-    const copied = copiedAxes(a.dims(x), a.dims(y))
-    const computed = a.dims(y).length - copied.length
-    if (computed > 2) for (const value of [x, y]) freezeAxes(a, value, reason)
-    if (computed === 2) for (const value of [x, y]) freezeAxes(a, value, reason, copied)
-    if (computed > 2) return
-  }
-  joinReshaped(a, x, y)
+  const target = elementsOf(a, shape)
+  const open = blocksOf(sizesOf(a, x), sizesOf(a, y))
+    .blocks.filter(({ input, output }) => input.length > 1 || output.length > 1)
+    .flatMap(({ output }) => output.filter((axis) => varies(a, y, axis)))
+  const inferred = target?.indexOf(-1) ?? -1
+  const sure = target?.every((size) => leastOf(size) >= 0 || size === -1) ?? false
+  joinReshaped(
+    a,
+    x,
+    y,
+    (axis) => !varies(a, y, axis) || axis === inferred || (sure && inferred < 0 && open.length === 1),
+  )
 }
 
 const resizeReshape: ResizeRule = (r) => {
   const [x, shape, y] = [inputOf(r.node, 0), inputOf(r.node, 1), outputOf(r.node, 0)]
-  const lost = (value: string) => [...r.dims(value).keys()].some((axis) => r.kept(at(value, axis)) !== undefined)
-  if (!lost(y) && !lost(x)) return
+  const rank = r.dims(y).length
+  const loses = (value: string, axis: number) => r.kept(at(value, axis)) !== undefined
+  const lost = (value: string) => [...r.dims(value).keys()].some((axis) => loses(value, axis))
   const target = r.constant(shape)
-  const given = target
-    ? numbersOf(target)
-    : computedTarget(r.dims(x), r.dims(y), (axis) => r.kept(at(y, axis)) !== undefined)
-  if (!target) r.node.attributes.delete('allowzero')
+  if (!target) return resizeComputed(r)
+  if (!lost(y) && !lost(x)) return
   const copies = intOf(r.node, 'allowzero', 0) === 0
-  const sizes = given.map((size, axis) => {
+  const sizes = numbersOf(target).map((size, axis) => {
     if (size === -1) return -1
     const wanted = newSize(r, y, axis)
     if (size === 0 && copies) return newSize(r, x, axis) === wanted ? 0 : wanted
-    return r.kept(at(y, axis)) === undefined ? size : wanted
+    return loses(y, axis) ? wanted : size
   })
-  r.setConstant(1, int64([sizes.length], sizes))
+  r.setConstant(1, int64([rank], sizes))
 }
 
-/** A constant target in place of a computed one: sizes that change are written out, of the others all but one are copied. */
-const computedTarget = (
-  from: readonly number[],
-  to: readonly number[],
-  changes: (axis: number) => boolean,
-): number[] => {
-  const copied = copiedAxes(from, to)
-  return to.map((size, axis) => (copied.includes(axis) ? 0 : changes(axis) ? size : -1))
+/** A constant target in place of a computed one where copies and one −1 can stand for the sizes that vary. */
+const resizeComputed = (r: ResizeContext): void => {
+  const [x, shape, y] = [inputOf(r.node, 0), inputOf(r.node, 1), outputOf(r.node, 0)]
+  const [from, to] = [sizesOf(r, x), sizesOf(r, y)]
+  const loses = (value: string, axis: number) => r.kept(at(value, axis)) !== undefined
+  const changes = [x, y].some((value) => [...r.dims(value).keys()].some((axis) => loses(value, axis)))
+  const sizes = to.map((size, axis) => {
+    if (isFixed(size)) return newSize(r, y, axis)
+    const copied = from[axis] !== undefined && sameSize(from[axis], size) && !loses(x, axis) && !loses(y, axis)
+    return copied ? 0 : -1
+  })
+  if (changes && elementsOf(r, shape) && sizes.filter((size) => size === -1).length <= 1) {
+    r.node.attributes.delete('allowzero')
+    r.setConstant(1, int64([sizes.length], sizes))
+    return
+  }
+  const rewritten = [...sizes.entries()].filter(([axis]) => isFixed(to[axis]) || loses(y, axis))
+  r.setElements(1, new Map(rewritten))
 }
 
 /** Squeeze and Unsqueeze move axes of size 1 only: their `axes`, an attribute before opset 13, stay true. */
@@ -192,8 +276,15 @@ const oneAxes: AxisRule = (a) => {
 
 /** Operators that give the same elements another shape. */
 export const reshape = {
-  Reshape: { gradient: restoreShape, axes: reshapeAxes, macs: free, resize: resizeReshape },
-  Flatten: { gradient: restoreShape, axes: reshapedAxes, macs: free },
-  Squeeze: { gradient: restoreShape, axes: oneAxes, macs: free },
-  Unsqueeze: { gradient: restoreShape, axes: oneAxes, macs: free },
+  Reshape: {
+    gradient: restoreShape,
+    axes: reshapeAxes,
+    macs: free,
+    resize: resizeReshape,
+    sizeInputs: () => [1],
+    sizes: reshapeSizes,
+  },
+  Flatten: { gradient: restoreShape, axes: reshapedAxes, macs: free, sizes: flattenSizes },
+  Squeeze: { gradient: restoreShape, axes: oneAxes, macs: free, sizes: squeezeSizes },
+  Unsqueeze: { gradient: restoreShape, axes: oneAxes, macs: free, sizes: unsqueezeSizes },
 } satisfies Record<string, Operator>

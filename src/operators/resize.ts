@@ -2,6 +2,7 @@ import { float32, int64, numbersOf } from '../base/index.ts'
 import { type AttributeInput, intsOf, stringOf } from '../onnx/index.ts'
 import {
   at,
+  elementsOf,
   freezeAxes,
   frontAxis,
   gradOf,
@@ -10,11 +11,15 @@ import {
   outputOf,
   range,
   reshape,
+  sizesOf,
   sum,
   tensorLike,
   unsupported,
+  varies,
 } from './helpers.ts'
 import { newSize } from './kept.ts'
+import { isFixed, type Size, sameSize } from './sizes/index.ts'
+import { resampleSizes } from './sizes/layers.ts'
 import {
   type AxisRule,
   free,
@@ -158,28 +163,56 @@ const matrixOf = (g: GradientContext, { from, to, scale, crop }: Resampling, alo
 /** Axes left at their size pass; positions along the others mix. */
 const resizeAxes: AxisRule = (a) => {
   const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
-  const { sizes, roi } = positions(a)
+  const { roi } = positions(a)
   for (const input of a.node.inputs.slice(1)) if (input) freezeAxes(a, input, 'holds sizes of axes')
-  const computed = (position: number) =>
-    position >= 0 && hasInput(a.node, position) && !a.constant(inputOf(a.node, position))
-  const reason =
-    computed(sizes) || (isCrop(a) && computed(roi))
-      ? `${a.node.opType} computes its sizes while the graph runs`
-      : `${a.node.opType} mixes neighbouring positions`
-  const known = !reason.includes('computes')
-  for (const one of resamplingsOf(a))
-    if (known && passes(one)) a.join(at(x, one.axis), at(y, one.axis))
-    else for (const value of [x, y]) a.freeze(at(value, one.axis), reason)
+  const cropped = isCrop(a) && hasInput(a.node, roi) && !a.constant(inputOf(a.node, roi))
+  const writtenOf = writtenAlong(a)
+  for (const one of resamplingsOf(a)) {
+    const { axis } = one
+    const written = writtenOf(axis)
+    const same = sameSize(sizesOf(a, x)[axis]!, sizesOf(a, y)[axis]!)
+    // An axis of a size that varies has nothing to lose; a computed entry might say another size in another run.
+    if (!cropped && same && (written === undefined || isFixed(written)) && passes(one)) a.join(at(x, axis), at(y, axis))
+    else
+      for (const value of [x, y])
+        a.freeze(
+          at(value, axis),
+          cropped || !isFixed(written ?? 1)
+            ? `${a.node.opType} computes its sizes while the graph runs`
+            : `${a.node.opType} mixes neighbouring positions`,
+        )
+  }
+}
+
+/** The entry for an axis in `sizes` or `scales`; undefined for an axis that is not named. */
+const writtenAlong = (c: NodeContext): ((axis: number) => Size | undefined) => {
+  const rank = c.dims(inputOf(c.node, 0)).length
+  const axes = intsOf(c.node, 'axes', range(0, rank)).map((axis) => frontAxis(axis, rank))
+  const { sizes, scales } = positions(c)
+  const position = [sizes, scales].find(
+    (one) => one >= 0 && hasInput(c.node, one) && c.dims(inputOf(c.node, one))[0] !== 0,
+  )
+  const entries = position === undefined ? undefined : elementsOf(c, inputOf(c.node, position))
+  return (axis) => {
+    const i = axes.indexOf(axis)
+    if (i < 0 || position === undefined) return undefined
+    return entries?.[i] ?? sizesOf(c, outputOf(c.node, 0))[axis]
+  }
 }
 
 /** Entries of `sizes` follow the axes that lost indices; their scales stay 1. */
 const resizeSizes: ResizeRule = (r) => {
   const y = outputOf(r.node, 0)
   const position = positions(r).sizes
-  const sizes = numbersAt(r, position)
+  if (position < 0 || !hasInput(r.node, position)) return
   const rank = r.dims(y).length
-  if (!sizes || !range(0, rank).some((axis) => r.kept(at(y, axis)))) return
   const axes = intsOf(r.node, 'axes', range(0, rank)).map((axis) => frontAxis(axis, rank))
+  const sizes = numbersAt(r, position)
+  if (!sizes) {
+    const fixed = [...axes.entries()].filter(([, axis]) => !varies(r, y, axis))
+    return r.setElements(position, new Map(fixed.map(([i, axis]) => [i, newSize(r, y, axis)])))
+  }
+  if (!range(0, rank).some((axis) => r.kept(at(y, axis)))) return
   r.setConstant(
     position,
     int64(
@@ -189,7 +222,14 @@ const resizeSizes: ResizeRule = (r) => {
   )
 }
 
-const resampler: Operator = { gradient: resizeGradient, axes: resizeAxes, macs: free, resize: resizeSizes }
+const resampler: Operator = {
+  gradient: resizeGradient,
+  axes: resizeAxes,
+  macs: free,
+  resize: resizeSizes,
+  sizeInputs: (node, opset) => (node.opType === 'Upsample' || opset < 11 ? [] : [3]),
+  sizes: resampleSizes,
+}
 
 /** Operators that resample images. */
 export const resize = {

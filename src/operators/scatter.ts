@@ -17,6 +17,8 @@ import {
 } from './helpers.ts'
 import { keptOf } from './kept.ts'
 import { axisOf, indices64, rankOf } from './rows.ts'
+import { likeInput } from './sizes/elementwise.ts'
+import { gatherNDSizes } from './sizes/layers.ts'
 import {
   type AxisRule,
   free,
@@ -201,9 +203,15 @@ const bySlice = (g: GradientContext): Scatter => {
 
 /** Operators that read or write elements and slices by index. */
 export const scatter = {
-  GatherElements: { gradient: gatherElementsGradient, axes: elementAxes, macs: free },
-  GatherND: { gradient: gatherNDGradient, axes: sliceAxes, macs: free },
-  ScatterElements: { gradient: scatterGradient(byElement), axes: elementAxes, macs: free },
-  Scatter: { gradient: scatterGradient(byElement), axes: elementAxes, macs: free },
-  ScatterND: { gradient: scatterGradient(bySlice), axes: scatterNDAxes, macs: free, resize: resizeScatterND },
+  GatherElements: { gradient: gatherElementsGradient, axes: elementAxes, macs: free, sizes: likeInput(1) },
+  GatherND: { gradient: gatherNDGradient, axes: sliceAxes, macs: free, sizes: gatherNDSizes },
+  ScatterElements: { gradient: scatterGradient(byElement), axes: elementAxes, macs: free, sizes: likeInput() },
+  Scatter: { gradient: scatterGradient(byElement), axes: elementAxes, macs: free, sizes: likeInput() },
+  ScatterND: {
+    gradient: scatterGradient(bySlice),
+    axes: scatterNDAxes,
+    macs: free,
+    resize: resizeScatterND,
+    sizes: likeInput(),
+  },
 } satisfies Record<string, Operator>

@@ -15,6 +15,7 @@ import {
   tensorLike,
 } from './helpers.ts'
 import { axisOf, rankOf, scatterRows } from './rows.ts'
+import { topKSizes } from './sizes/layers.ts'
 import { type AxisRule, free, type GradientRule, type Operator, stops } from './types.ts'
 
 /** The k largest or smallest of the axis: their gradients go back where the second output says they came from. */
@@ -96,7 +97,7 @@ const wholeAxes: AxisRule = (a) => {
 
 /** Operators that select by value or turn indices into values. */
 export const select = {
-  TopK: { gradient: topKGradient, axes: topKAxes, macs: free },
+  TopK: { gradient: topKGradient, axes: topKAxes, macs: free, sizes: topKSizes },
   Compress: { gradient: compressGradient, axes: compressAxes, macs: free },
   OneHot: { gradient: oneHotGradient, axes: wholeAxes, macs: free },
   NonZero: { gradient: stops, axes: wholeAxes, macs: free },

@@ -1,7 +1,8 @@
-import { int64, numbersOf } from '../base/index.ts'
+import { int64 } from '../base/index.ts'
 import { intOf, intsOf } from '../onnx/index.ts'
 import {
   at,
+  elementsOf,
   freezeAxes,
   gradOf,
   inputOf,
@@ -9,11 +10,15 @@ import {
   outputOf,
   range,
   reshape,
+  sizesOf,
   sum,
   sumTo,
   transpose,
 } from './helpers.ts'
 import { newSize } from './kept.ts'
+import { likeInput } from './sizes/elementwise.ts'
+import { isFixed, sameSize } from './sizes/index.ts'
+import { expandSizes, tileSizes, transposeSizes } from './sizes/moves.ts'
 import { type AxisRule, free, type GradientRule, type NodeContext, type Operator, type ResizeRule } from './types.ts'
 
 // Transpose
@@ -51,42 +56,44 @@ const expandGradient: GradientRule = (g) => {
 }
 
 /**
- * Equal axes are tied; an axis stretched from 1 stands alone, and only its entry of the shape changes. A shape computed while
- * the graph runs can be replaced by a constant only if it stretches nothing.
+ * Equal axes are tied; an axis stretched from 1 stands alone, and only its entry of the shape changes. One stretched to a
+ * size that varies keeps all its indices.
  */
 const expandAxes: AxisRule = (a) => {
   const [x, shape, y] = [inputOf(a.node, 0), inputOf(a.node, 1), outputOf(a.node, 0)]
-  const [from, to] = [a.dims(x), a.dims(y)]
+  const [from, to] = [sizesOf(a, x), sizesOf(a, y)]
   const added = to.length - from.length
-  const stretched = (axis: number) => axis < added || from[axis - added] !== to[axis]
-  const computed = !a.constant(shape) && [...to.keys()].some(stretched)
   freezeAxes(a, shape, 'holds the sizes of axes')
-  for (const axis of to.keys()) {
-    if (axis >= added) {
-      const source = at(x, axis - added)
-      if (stretched(axis)) a.freeze(source, 'an axis of size 1 stretched by broadcasting has no index to lose')
-      else a.join(source, at(y, axis))
-    }
-    if (computed) a.freeze(at(y, axis), 'Expand computes its shape while the graph runs')
-    else a.join(at(y, axis), at(y, axis))
+  for (const [axis, size] of to.entries()) {
+    const own = from[axis - added]
+    const passes = own !== undefined && sameSize(own, size)
+    if (passes) a.join(at(x, axis - added), at(y, axis))
+    else if (own !== undefined)
+      a.freeze(at(x, axis - added), 'an axis of size 1 stretched by broadcasting has no index to lose')
+    if (isFixed(size) || passes) a.join(at(y, axis), at(y, axis))
+    else a.freeze(at(y, axis), 'Expand stretches the axis to a size that varies')
   }
 }
 
-/** The shape's entries of the axes that lost indices; 1 where the input says it already. */
+/** The shape's entries of the axes that lost indices; 1 where the input has the size already. */
 const resizeExpand: ResizeRule = (r) => {
-  const [shape, y] = [inputOf(r.node, 1), outputOf(r.node, 0)]
-  const to = r.dims(y)
-  if (![...to.keys()].some((axis) => r.kept(at(y, axis)))) return
-  const given = r.constant(shape)
-  const sizes = given ? numbersOf(given) : to.map(() => 1)
-  const added = to.length - sizes.length
-  r.setConstant(
-    1,
-    int64(
-      [sizes.length],
-      sizes.map((size, i) => (size === 1 ? 1 : r.kept(at(y, i + added)) ? newSize(r, y, i + added) : size)),
-    ),
+  const [x, shape, y] = [inputOf(r.node, 0), inputOf(r.node, 1), outputOf(r.node, 0)]
+  const [from, to] = [sizesOf(r, x), sizesOf(r, y)]
+  const given = elementsOf(r, shape)
+  const rank = given?.length ?? r.dims(shape)[0]!
+  const axisOf = (entry: number) => entry + to.length - rank
+  const stretches = (axis: number) => from[axis - to.length + from.length] !== to[axis]
+  const entries = new Map(
+    range(0, rank).flatMap((entry) => {
+      const axis = axisOf(entry)
+      if (given?.[entry] === 1 || !isFixed(to[axis])) return []
+      return [[entry, stretches(axis) ? newSize(r, y, axis) : 1] as const]
+    }),
   )
+  if (!r.constant(shape)) return r.setElements(1, entries)
+  if (!range(0, rank).some((entry) => r.kept(at(y, axisOf(entry))))) return
+  const sizes = range(0, rank).map((entry) => entries.get(entry) ?? 1)
+  r.setConstant(1, int64([sizes.length], sizes))
 }
 
 /** y repeats x: each element gets the sum of dy over its copies, [r·d] seen as [r, d]. */
@@ -151,9 +158,16 @@ const reverseAxes: AxisRule = (a) => {
 
 /** Operators that move, repeat or mask elements by their place. */
 export const shape = {
-  Transpose: { gradient: transposeGradient, axes: transposeAxes, macs: free },
-  Expand: { gradient: expandGradient, axes: expandAxes, macs: free, resize: resizeExpand },
-  Tile: { gradient: tileGradient, axes: tileAxes, macs: free },
-  Trilu: { gradient: triluGradient, axes: triluAxes, macs: free },
-  ReverseSequence: { gradient: reverseGradient, axes: reverseAxes, macs: free },
+  Transpose: { gradient: transposeGradient, axes: transposeAxes, macs: free, sizes: transposeSizes },
+  Expand: {
+    gradient: expandGradient,
+    axes: expandAxes,
+    macs: free,
+    resize: resizeExpand,
+    sizeInputs: () => [1],
+    sizes: expandSizes,
+  },
+  Tile: { gradient: tileGradient, axes: tileAxes, macs: free, sizes: tileSizes },
+  Trilu: { gradient: triluGradient, axes: triluAxes, macs: free, sizes: likeInput() },
+  ReverseSequence: { gradient: reverseGradient, axes: reverseAxes, macs: free, sizes: likeInput() },
 } satisfies Record<string, Operator>

@@ -2,6 +2,7 @@ import { int64, numbersOf } from '../base/index.ts'
 import { attribute, intsOf } from '../onnx/index.ts'
 import {
   at,
+  elementsOf,
   filled,
   freezeAxes,
   frontAxis,
@@ -13,8 +14,11 @@ import {
   range,
   reshape,
   slice,
+  varies,
 } from './helpers.ts'
 import { keptOf } from './kept.ts'
+import { allFixed, isFixed, type Size } from './sizes/index.ts'
+import { sliceSizes } from './sizes/moves.ts'
 import {
   type AxisRule,
   free,
@@ -51,12 +55,20 @@ const cutsOf = (c: NodeContext): Cut[] | undefined => {
   if (!axes || !steps) return undefined
   return axes.map((named, i) => {
     const axis = frontAxis(named, x.length)
-    const size = x[axis]!
-    const step = steps[i]!
-    const start = starts[i]! < 0 ? starts[i]! + size : starts[i]!
-    const first = Math.min(Math.max(start, 0), step < 0 ? size - 1 : size)
-    return { axis, step, start: first, count: y[axis]!, written: { start: starts[i]!, end: ends[i]! } }
+    return cutAlong(axis, { start: starts[i]!, end: ends[i]!, step: steps[i]! }, x[axis]!, y[axis]!)
   })
+}
+
+/** A cut from bounds as a node writes them, for an axis of `size` indices of which `count` are taken. */
+const cutAlong = (
+  axis: number,
+  { start, end, step }: { readonly start: number; readonly end: number; readonly step: number },
+  size: number,
+  count: number,
+): Cut => {
+  const place = start < 0 ? start + size : start
+  const first = Math.min(Math.max(place, 0), step < 0 ? size - 1 : size)
+  return { axis, step, start: first, count, written: { start, end } }
 }
 
 const takes = ({ start, step, count }: Cut): number[] => range(0, count).map((i) => start + i * step)
@@ -111,22 +123,59 @@ const scatterSlice = (g: GradientContext, dy: string): string => {
   return reshape(g, placed, dims)
 }
 
+/** A cut as far as it is the same in every run. */
+type WrittenCut = {
+  readonly axis: number
+  /** The cut; undefined where a bound or the axis's size varies. */
+  readonly cut: Cut | undefined
+  readonly step: number
+}
+
+/** What a Slice takes along each axis it names; undefined where not even the axes are known. */
+const writtenCutsOf = (c: NodeContext): WrittenCut[] | undefined => {
+  const [x, y] = [inputOf(c.node, 0), outputOf(c.node, 0)]
+  const read = (position: number, name: string, absent?: readonly number[]): readonly Size[] | undefined =>
+    hasInput(c.node, position)
+      ? elementsOf(c, inputOf(c.node, position))
+      : c.node.attributes.has(name)
+        ? intsOf(c.node, name, [])
+        : absent
+  const [starts, ends] = [read(1, 'starts'), read(2, 'ends')]
+  const count = hasInput(c.node, 1) ? (c.dims(inputOf(c.node, 1))[0] ?? 0) : (starts?.length ?? 0)
+  const [axes, steps] = [read(3, 'axes', range(0, count)), read(4, 'steps', Array(count).fill(1))]
+  if (!allFixed(axes) || !allFixed(steps)) return undefined
+  return axes.map((named, i) => {
+    const axis = frontAxis(named, c.dims(x).length)
+    const [start, end, step] = [starts?.[i], ends?.[i], steps[i]!]
+    const known = isFixed(start) && isFixed(end) && !varies(c, x, axis)
+    return {
+      axis,
+      step,
+      cut: known ? cutAlong(axis, { start, end, step }, c.dims(x)[axis]!, c.dims(y)[axis]!) : undefined,
+    }
+  })
+}
+
 const sliceAxes: AxisRule = (a) => {
   const [x, y] = [inputOf(a.node, 0), outputOf(a.node, 0)]
   for (const input of a.node.inputs.slice(1)) if (input) freezeAxes(a, input, 'holds bounds of slices')
-  const cuts = cutsOf(a)
+  const cuts = writtenCutsOf(a)
   if (!cuts) {
-    for (const value of [x, y]) freezeAxes(a, value, 'Slice computes its bounds while the graph runs')
+    for (const value of [x, y]) freezeAxes(a, value, 'Slice computes its axes while the graph runs')
     return
   }
   for (const axis of a.dims(x).keys()) {
-    const cut = cuts.find((other) => other.axis === axis)
+    const written = cuts.find((other) => other.axis === axis)
+    const freeze = (reason: string) => {
+      for (const value of [x, y]) a.freeze(at(value, axis), reason)
+    }
     for (const value of [x, y]) a.join(at(value, axis), at(value, axis))
-    if (!cut) a.join(at(x, axis), at(y, axis))
-    else if (Math.abs(cut.step) > 1 && cuts.length > 1)
-      for (const value of [x, y]) a.freeze(at(value, axis), 'Slice takes every k-th index, of several axes at once')
+    if (!written) a.join(at(x, axis), at(y, axis))
+    else if (!written.cut) freeze('Slice computes its bounds while the graph runs, or cuts an axis whose size varies')
+    else if (Math.abs(written.step) > 1 && cuts.length > 1)
+      freeze('Slice takes every k-th index, of several axes at once')
     else
-      takes(cut).forEach((from, to) => {
+      takes(written.cut).forEach((from, to) => {
         a.joinAt({ ...at(x, axis), at: from }, { ...at(y, axis), at: to })
       })
   }
@@ -140,17 +189,16 @@ const placeIn = (kept: readonly number[], index: number): number => kept.filter(
  */
 const resizeSlice: ResizeRule = (r) => {
   const [x, y] = [inputOf(r.node, 0), outputOf(r.node, 0)]
-  const cuts = cutsOf(r)
-  if (!cuts?.some(({ axis }) => r.kept(at(x, axis)))) return
-  const fresh = cuts.map((cut) => {
-    if (!r.kept(at(x, cut.axis))) return { ...cut, ...cut.written, places: [] }
-    const [left, out] = [keptOf(r, x, cut.axis), keptOf(r, y, cut.axis)]
+  const fresh = writtenCutsOf(r)?.map(({ axis, cut }) => {
+    if (!cut || !r.kept(at(x, axis))) return { axis, ...cut?.written, places: [], step: cut?.step }
+    const [left, out] = [keptOf(r, x, axis), keptOf(r, y, axis)]
     const places = out.map((i) => placeIn(left, cut.start + i * cut.step))
     const step = places.length > 1 ? places[1]! - places[0]! : 1
     const end = (places.at(-1) ?? -1) + Math.sign(step)
-    return { axis: cut.axis, places, start: places[0] ?? 0, step, end: end < 0 ? -left.length - 1 : end }
+    return { axis, places, start: places[0] ?? 0, step, end: end < 0 ? -left.length - 1 : end }
   })
-  const odd = fresh.find(({ places, step }) => places.some((place, i) => place !== places[0]! + i * step))
+  if (!fresh) return
+  const odd = fresh.find(({ places, step }) => places.some((place, i) => place !== places[0]! + i * (step ?? 1)))
   if (odd) {
     r.node.opType = 'Gather'
     r.node.inputs.length = 2
@@ -158,20 +206,34 @@ const resizeSlice: ResizeRule = (r) => {
     r.setConstant(1, int64([odd.places.length], odd.places))
     return
   }
-  const lists: Record<string, number[]> = {
+  const changes = fresh.some(({ axis }) => r.kept(at(x, axis)))
+  const lists = {
     starts: fresh.map(({ start }) => start),
     ends: fresh.map(({ end }) => end),
     axes: fresh.map(({ axis }) => axis),
     steps: fresh.map(({ step }) => step),
   }
   Object.entries(lists).forEach(([name, values], i) => {
+    const position = i + 1
     if (name === 'steps' && values.every((step) => step === 1) && !hasInput(r.node, 4)) return
-    if (r.opset < 10) r.node.attributes.set(name, attribute(values))
-    else r.setConstant(i + 1, int64([values.length], values))
+    if (hasInput(r.node, position) && !r.constant(inputOf(r.node, position)))
+      r.setElements(position, new Map(values.flatMap((value, k) => (value === undefined ? [] : [[k, value] as const]))))
+    else if (changes) {
+      const numbers = values.map((value) => value ?? 0)
+      if (r.opset < 10) r.node.attributes.set(name, attribute(numbers))
+      else r.setConstant(position, int64([numbers.length], numbers))
+    }
   })
 }
 
 /** Cutting a part out. */
 export const slices = {
-  Slice: { gradient: sliceGradient, axes: sliceAxes, macs: free, resize: resizeSlice },
+  Slice: {
+    gradient: sliceGradient,
+    axes: sliceAxes,
+    macs: free,
+    resize: resizeSlice,
+    sizeInputs: () => [1, 2],
+    sizes: sliceSizes,
+  },
 } satisfies Record<string, Operator>

@@ -17,6 +17,7 @@ import {
   tensorLike,
   unsupported,
 } from './helpers.ts'
+import { likeInput } from './sizes/elementwise.ts'
 import {
   type AxisRule,
   free,
@@ -126,9 +127,9 @@ const lossAxes: AxisRule = (a) => {
 }
 
 export const softmaxes = {
-  Softmax: { gradient: softmax, axes: softmaxAxisRule, macs: free },
-  LogSoftmax: { gradient: logSoftmax, axes: softmaxAxisRule, macs: free },
-  Hardmax: { gradient: stops, axes: softmaxAxisRule, macs: free },
+  Softmax: { gradient: softmax, axes: softmaxAxisRule, macs: free, sizes: likeInput() },
+  LogSoftmax: { gradient: logSoftmax, axes: softmaxAxisRule, macs: free, sizes: likeInput() },
+  Hardmax: { gradient: stops, axes: softmaxAxisRule, macs: free, sizes: likeInput() },
   SoftmaxCrossEntropyLoss: { gradient: crossEntropy, axes: lossAxes, macs: free },
   NegativeLogLikelihoodLoss: { gradient: negativeLogLikelihood, axes: lossAxes, macs: free },
 } satisfies Record<string, Operator>

@@ -1,5 +1,6 @@
 import type { Tensor, TensorType } from '../base/index.ts'
 import type { GraphBuilder, Node } from '../onnx/index.ts'
+import type { Size, SizeRule } from './sizes/index.ts'
 
 /**
  * One row of the operators' table: all this project knows about an ONNX operator. A row answers questions asked from
@@ -17,6 +18,10 @@ export type Operator = {
   readonly macs: MacsRule
   /** Edits the node after axes of its inputs and outputs lost indices (group counts, shape constants, split sizes). */
   readonly resize?: ResizeRule
+  /** How its outputs' sizes follow from its inputs' in every run; without it, what the engine infers. */
+  readonly sizes?: SizeRule
+  /** Inputs that hold sizes of axes, whose fixed entries `resize` sets anew. */
+  readonly sizeInputs?: (node: Node, opset: number) => readonly number[]
 }
 
 /** What every rule may ask about the node it is given. All shapes are those of one traced run. */
@@ -29,6 +34,10 @@ export type NodeContext = {
   type(name: string): TensorType['type']
   /** The value's contents when it is an initializer or was computed from nothing else, else undefined. */
   constant(name: string): Tensor | undefined
+  /** The sizes of a value's axes in every run, where the model is not made for one run: see `sizesOf`. */
+  sizes?(name: string): readonly Size[] | undefined
+  /** The numbers that a small value of sizes holds in every run. */
+  elements?(name: string): readonly Size[] | undefined
 }
 
 /** Marks an operator whose inputs get no gradient: comparisons, shapes, indices, rounding. */
@@ -88,6 +97,8 @@ export type ResizeContext = NodeContext & {
   kept(ref: AxisRef): readonly number[] | undefined
   /** Replaces input `position` by a new constant: copied on write, since another node may share the old one. */
   setConstant(position: number, tensor: Tensor): void
+  /** Sets entries of an input that is computed while the graph runs; the others stay what is computed. */
+  setElements(position: number, entries: ReadonlyMap<number, number>): void
 }
 
 /** Edits `node` (a copy the caller owns) in place. */

@@ -1,6 +1,7 @@
 import { floatOf, type Node } from '../onnx/index.ts'
 import { type Calculator, calculator } from './calculator.ts'
 import { gradOf, inputOf, joinAxes, outputOf } from './helpers.ts'
+import { broadcastSizes as elementSizes } from './sizes/elementwise.ts'
 import { type AxisRule, free, type Operator } from './types.ts'
 
 /** Output i has the shape of the first input, and each index of one lives and dies with that of the other. */
@@ -28,6 +29,7 @@ export const unary = (derivative: (t: Unary) => string): Operator => ({
   },
   axes: passAxes,
   macs: free,
+  sizes: elementSizes,
 })
 
 /** Elementary functions of one variable. */

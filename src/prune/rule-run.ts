@@ -1,12 +1,14 @@
 import type { Tensor, TensorType } from '../base/index.ts'
 import type { Node } from '../onnx/index.ts'
 import type { AxisContext, AxisReading, AxisRef } from '../operators/index.ts'
+import type { Sizes } from './follow-sizes.ts'
 import type { AxisUnits } from './units.ts'
 
 /** What is known of a model's values: type and shape in one run, and contents of those that depend on no input. */
 export type KnownValues = {
   readonly shapes: ReadonlyMap<string, TensorType>
   constant(name: string): Tensor | undefined
+  readonly sizes: Sizes
 }
 
 /**
@@ -76,6 +78,8 @@ export class RuleRun {
       dims: (name) => dims(this.#real(name)),
       type: (name) => values.shapes.get(this.#real(name))?.type ?? 'undefined',
       constant: (name) => values.constant(this.#real(name)),
+      sizes: (name) => values.sizes.dims(this.#real(name)),
+      elements: (name) => values.sizes.elements(this.#real(name)),
       join: (a, b) => {
         const [x, y] = [mention(a), mention(b)]
         link(x, y)

@@ -1,16 +1,18 @@
 import { EspalierError } from '../base/index.ts'
-import { capturesOf, type Model, type Node, nodeLabel, opsetOf, subgraphsOf } from '../onnx/index.ts'
+import { attribute, capturesOf, intOf, type Model, type Node, nodeLabel, opsetOf, subgraphsOf } from '../onnx/index.ts'
 import { type Operator, operatorOf } from '../operators/index.ts'
 import { type Choice, type Heads, settleChoices } from './choices.ts'
 import { freezeUnproven } from './exactness.ts'
+import { type Elements, neededElements } from './needed-elements.ts'
 import { type KnownValues, RuleRun, type Use } from './rule-run.ts'
-import { shapeParts } from './shape-parts.ts'
 import { AxisUnits } from './units.ts'
 
 export type RuleOptions = {
   heads?: Heads | undefined
   /** Split initializers: the copy's name → the shared original's. */
   copies?: ReadonlyMap<string, string>
+  /** Initializers that hold sizes: no index of them goes. */
+  folded?: ReadonlySet<string>
   onNode?: (done: number) => void
 }
 
@@ -22,7 +24,7 @@ export type RuleOptions = {
 export const runAxisRules = (
   model: Model,
   values: KnownValues,
-  { heads = 'dimensions', copies = new Map(), onNode = () => {} }: RuleOptions = {},
+  { heads = 'dimensions', copies = new Map(), folded = new Set(), onNode = () => {} }: RuleOptions = {},
 ): { units: AxisUnits; uses: Use[]; parts: number[] } => {
   const { graph } = model
   const dimsOf = (name: string): readonly number[] => {
@@ -38,9 +40,10 @@ export const runAxisRules = (
   }
   for (const { name } of graph.inputs) if (!graph.initializers.has(name)) freezeAll(name, 'an input of the graph')
   for (const { name } of graph.outputs) freezeAll(name, 'an output of the graph')
+  for (const name of folded) freezeAll(name, 'holds sizes')
 
   const opset = opsetOf(model)
-  const partsOf = shapeParts(graph, values.constant)
+  const needed = neededElements(model, values.sizes)
   const runs: { node: Node; names: string[]; rule: RuleRun }[] = []
   const choices: Choice[] = []
   for (const [done, node] of graph.nodes.entries()) {
@@ -72,7 +75,8 @@ export const runAxisRules = (
     attempt(() => {
       const rule = new RuleRun(node, units, where)
       const context = rule.context(opset, values, dimsOf)
-      for (const part of partsOf(context.node)) row.axes({ ...context, node: part })
+      for (const part of shapeParts(context.node, needed, dimsOf(node.inputs[0] ?? '').length))
+        row.axes({ ...context, node: part })
       if (rule.choices.length === 0) rule.freezeUnmentioned(names, dimsOf)
       for (const readings of rule.choices) choices.push({ readings, rule, attempt })
       runs.push({ node, names, rule })
@@ -82,6 +86,28 @@ export const runAxisRules = (
   const uses = usesOf(model, runs, dimsOf)
   freezeUnproven(model, units, runs, { ...values, copies })
   return { units, uses, parts: runs.flatMap(({ rule }) => rule.parts(dimsOf)) }
+}
+
+/**
+ * A Shape node hands out all sizes of its input, but most are asked for one: `x.shape[0]` is Shape → Gather 0. Only sizes that
+ * somebody needs tie the axis down, so the node is given as one Shape of each of those (the attributes `start` and `end`), or
+ * as one of none; any other node as itself.
+ */
+const shapeParts = (node: Node, needed: (value: string) => Elements, rank: number): readonly Node[] => {
+  if ((node.opType !== 'Shape' && node.opType !== 'Size') || node.domain !== '') return [node]
+  const elements = needed(node.outputs[0] ?? '')
+  if (elements === 'all' || (node.opType === 'Size' && elements.size > 0)) return [node]
+  const start = intOf(node, 'start', 0)
+  const first = Math.max(start < 0 ? start + rank : start, 0)
+  const part = (from: number, to: number): Node => ({
+    ...node,
+    opType: 'Shape',
+    attributes: new Map([
+      ['start', attribute(from)],
+      ['end', attribute(to)],
+    ]),
+  })
+  return elements.size === 0 ? [part(0, 0)] : [...elements].map((i) => part(first + i, first + i + 1))
 }
 
 const operatorName = ({ domain, opType }: Node) => (domain ? `${domain}.${opType}` : opType)

@@ -1,5 +1,6 @@
 import type { Tensor, TensorType } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
+import type { Sizes } from './follow-sizes.ts'
 import type { AxisUnits } from './units.ts'
 
 /**
@@ -49,6 +50,8 @@ export type Analysis = {
   readonly shapes: ReadonlyMap<string, TensorType>
   /** Contents of values that depend on no input. */
   constant(name: string): Tensor | undefined
+  /** Sizes of its values in every run, and the numbers computed from them. */
+  readonly sizes: Sizes
   readonly units: AxisUnits
   readonly groups: readonly Group[]
   readonly frozen: readonly Frozen[]

@@ -1,4 +1,4 @@
-import { own, type Tensor } from '../base/index.ts'
+import { own } from '../base/index.ts'
 import { type Graph, type Node, readsOf, subgraphsOf } from '../onnx/index.ts'
 
 /** Inputs whose numbers say how large an output is. */
@@ -30,6 +30,7 @@ const counts = (node: Node): boolean =>
   counting.has(node.opType) || subgraphsOf(node).some((graph) => graph.nodes.some(counts))
 
 /**
+<<<<<<< HEAD
  * Values whose size, or what is computed from it, depends on what numbers the model is fed: boxes found, elements that are
  * not zero. Two runs that happened to give the same size say nothing of them.
  * @param known what follows from sizes and initializers in one run
@@ -46,6 +47,8 @@ export const dependsOnData = ({ nodes, initializers }: Graph, known: ReadonlyMap
 }
 
 /**
+=======
+>>>>>>> 59587f2 (Sizes are followed by what they depend on, not by two runs that agree)
  * Whether the numbers in some of a graph's values, its weights say, may have a part in how large others are. Where they have
  * none, any numbers will do to learn the sizes.
  */

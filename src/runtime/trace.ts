@@ -1,5 +1,5 @@
 import { int64Of, own, type TensorType, UnsupportedError } from '../base/index.ts'
-import { GraphBuilder, type Model } from '../onnx/index.ts'
+import { GraphBuilder, type Model, type ValueInfo } from '../onnx/index.ts'
 import { inferredInfos, openProbe, withOutputs } from './probe.ts'
 import { passes } from './tensors.ts'
 import type { Runtime, Values } from './types.ts'
@@ -9,7 +9,18 @@ import type { Runtime, Values } from './types.ts'
  * make, in that order. Found by running it once with a `Shape` node behind each value, so exact for any operator the
  * engine runs. Values that are not tensors, and those inside subgraphs, are left out.
  */
-export const trace = async (runtime: Runtime, model: Model, feeds: Values): Promise<Map<string, TensorType>> => {
+export const trace = async (runtime: Runtime, model: Model, feeds: Values): Promise<Map<string, TensorType>> =>
+  (await traceInferred(runtime, model, feeds)).types
+
+/** A trace, and what the engine inferred before it ran. */
+export type Traced = {
+  readonly types: Map<string, TensorType>
+  /** A dimension is a number only where it is that number in every run. */
+  readonly inferred: ReadonlyMap<string, ValueInfo>
+}
+
+/** What `trace` gives, with what the engine infers of every computed value from the file alone. */
+export const traceInferred = async (runtime: Runtime, model: Model, feeds: Values): Promise<Traced> => {
   refuseInputs(model)
   const traced = givenTypes(model, feeds)
   const computed = computedNames(model)
@@ -19,7 +30,7 @@ export const trace = async (runtime: Runtime, model: Model, feeds: Values): Prom
     const dims = shapes.get(name)
     if (dims) traced.set(name, { type, dims })
   }
-  return traced
+  return { types: traced, inferred: infos }
 }
 
 /** Types of what a model does not compute: what it is fed, and its initializers. */

@@ -4,6 +4,8 @@ import { convAxes, convMacs, resizeGroups } from '../conv.ts'
 import { at, freezeAxes, hasInput, inputOf, joinAxes, joinBroadcast, outputOf, range } from '../helpers.ts'
 import { matmul, matmulAxes } from '../matmul.ts'
 import { scaledRowsAxes } from '../normalization.ts'
+import { likeInput } from '../sizes/elementwise.ts'
+import { convSizes } from '../sizes/layers.ts'
 import { type AxisContext, type AxisRule, free, type NodeContext, type Operator, unknown } from '../types.ts'
 import { passAxes } from '../unary.ts'
 import { heads } from './heads.ts'
@@ -92,22 +94,22 @@ const deformedAxes: AxisRule = (a) => {
 /** Operators that lose units like the plain ones they are made of. */
 export const fusedRows = {
   '': {
-    DeformConv: row(deformedAxes, { macs: (m) => convMacs(m), resize: resizeGroups }),
-    SimplifiedLayerNormalization: row((a) => scaledRowsAxes(a)),
+    DeformConv: row(deformedAxes, { macs: (m) => convMacs(m), resize: resizeGroups, sizes: convSizes() }),
+    SimplifiedLayerNormalization: row((a) => scaledRowsAxes(a), { sizes: likeInput() }),
   },
   'com.microsoft': {
-    Gelu: row(passAxes),
-    QuickGelu: row(passAxes),
-    BiasGelu: row(biasedAxes),
-    FastGelu: row(biasedAxes),
+    Gelu: row(passAxes, { sizes: likeInput() }),
+    QuickGelu: row(passAxes, { sizes: likeInput() }),
+    BiasGelu: row(biasedAxes, { sizes: likeInput() }),
+    FastGelu: row(biasedAxes, { sizes: likeInput() }),
     FusedConv: row(
       (a: AxisContext) => {
         convAxes(a)
         if (hasInput(a.node, 3)) joinAxes(a, inputOf(a.node, 3), outputOf(a.node, 0))
       },
-      { macs: (m) => convMacs(m), resize: resizeGroups },
+      { macs: (m) => convMacs(m), resize: resizeGroups, sizes: convSizes() },
     ),
-    FusedGemm: row(matmul.Gemm.axes, { macs: matmul.Gemm.macs }),
+    FusedGemm: row(matmul.Gemm.axes, { macs: matmul.Gemm.macs, sizes: matmul.Gemm.sizes }),
     FusedMatMul: product,
     TransposeMatMul: product,
     EmbedLayerNormalization: row(embeddedAxes),

@@ -4,6 +4,7 @@ import { copyNode, type Model, makeGraph, makeModel, type Node } from '../../onn
 import { nodeRuntime } from '../../runtime/node.ts'
 import type { Values } from '../../runtime/types.ts'
 import type { OperatorCase } from '../cases/types.ts'
+import { tensorLike } from '../helpers.ts'
 import { operatorOf } from '../index.ts'
 import type { AxisContext, AxisReading, AxisRef, NodeContext, ResizeContext } from '../types.ts'
 import { type OneNode, openEither } from './check.ts'
@@ -208,6 +209,11 @@ const checkRemoval = async (
       while (node.inputs.length < position) node.inputs.push('')
       node.inputs[position] = name
       small.set(name, tensor)
+    },
+    setElements(position, entries) {
+      const old = small.get(node.inputs[position]!)!
+      const values = numbersOf(old).map((value, i) => entries.get(i) ?? value)
+      this.setConstant(position, tensorLike(old.type, old.dims, values))
     },
   }
   operatorOf(one.node)!.resize?.(resize)

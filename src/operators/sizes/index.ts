@@ -1,0 +1,2 @@
+export * from './size.ts'
+export type { SizeContext, Sized, SizeRule } from './types.ts'
