@@ -6,7 +6,10 @@ import type { SizeContext } from './sizes/index.ts'
 import { filledSizes, rangeSizes, shapeSizes, sizeSizes } from './sizes/layers.ts'
 import { type AxisRule, free, type GradientRule, type Operator, type ResizeRule, stops } from './types.ts'
 
-/** The sizes go on into the graph as numbers, which would change with them. `start` and `end` name a part, from opset 15. */
+/**
+ * Sizes go on into the graph as numbers, which would change with them. Where sizes are known in every run, one that never
+ * varies is a constant of the model: the caller keeps it. `start` and `end` name a part, from opset 15.
+ */
 const shapeAxes: AxisRule = (a) => {
   const x = inputOf(a.node, 0)
   const read =
@@ -14,7 +17,7 @@ const shapeAxes: AxisRule = (a) => {
       ? range(0, a.dims(x).length).slice(intOf(a.node, 'start', 0), intOf(a.node, 'end', undefined))
       : undefined
   for (const axis of a.dims(x).keys())
-    if (!read || read.includes(axis))
+    if ((!read || read.includes(axis)) && (!a.sizes || varies(a, x, axis)))
       a.freeze(at(x, axis), `${a.node.opType} hands the size of the axis to other operators`)
     else a.join(at(x, axis), at(x, axis))
   freezeAxes(a, outputOf(a.node, 0), 'holds the sizes of axes')
@@ -78,7 +81,6 @@ export const made = {
     axes: constantOfShapeAxes,
     macs: free,
     resize: resizeConstantOfShape,
-    sizeInputs: () => [0],
     sizes: filledSizes(fillOf),
   },
   Constant: fromSizes,

@@ -159,5 +159,5 @@ const resizePad: ResizeRule = (r) => {
 
 /** Padding in every mode. */
 export const pads = {
-  Pad: { gradient: padGradient, axes: padAxes, macs: free, resize: resizePad, sizeInputs: () => [1], sizes: padSizes },
+  Pad: { gradient: padGradient, axes: padAxes, macs: free, resize: resizePad, sizes: padSizes },
 } satisfies Record<string, Operator>

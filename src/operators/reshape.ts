@@ -281,7 +281,6 @@ export const reshape = {
     axes: reshapeAxes,
     macs: free,
     resize: resizeReshape,
-    sizeInputs: () => [1],
     sizes: reshapeSizes,
   },
   Flatten: { gradient: restoreShape, axes: reshapedAxes, macs: free, sizes: flattenSizes },

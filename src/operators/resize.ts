@@ -227,7 +227,6 @@ const resampler: Operator = {
   axes: resizeAxes,
   macs: free,
   resize: resizeSizes,
-  sizeInputs: (node, opset) => (node.opType === 'Upsample' || opset < 11 ? [] : [3]),
   sizes: resampleSizes,
 }
 

@@ -164,7 +164,6 @@ export const shape = {
     axes: expandAxes,
     macs: free,
     resize: resizeExpand,
-    sizeInputs: () => [1],
     sizes: expandSizes,
   },
   Tile: { gradient: tileGradient, axes: tileAxes, macs: free, sizes: tileSizes },

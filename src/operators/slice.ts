@@ -233,7 +233,6 @@ export const slices = {
     axes: sliceAxes,
     macs: free,
     resize: resizeSlice,
-    sizeInputs: () => [1, 2],
     sizes: sliceSizes,
   },
 } satisfies Record<string, Operator>

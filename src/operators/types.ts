@@ -20,8 +20,6 @@ export type Operator = {
   readonly resize?: ResizeRule
   /** How its outputs' sizes follow from its inputs' in every run; without it, what the engine infers. */
   readonly sizes?: SizeRule
-  /** Inputs that hold sizes of axes, whose fixed entries `resize` sets anew. */
-  readonly sizeInputs?: (node: Node, opset: number) => readonly number[]
 }
 
 /** What every rule may ask about the node it is given. All shapes are those of one traced run. */

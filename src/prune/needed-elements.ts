@@ -1,6 +1,6 @@
 import { type Model, type Node, opsetOf, readsOf } from '../onnx/index.ts'
 import { operatorOf } from '../operators/index.ts'
-import { atomsOf, isFixed, leastOf } from '../operators/sizes/index.ts'
+import { atomsOf, leastOf } from '../operators/sizes/index.ts'
 import type { Sizes } from './follow-sizes.ts'
 
 /** Places in a value, or the whole of it. */
@@ -8,8 +8,7 @@ export type Elements = ReadonlySet<number> | 'all'
 
 /**
  * Which elements of the values that hold sizes have a part in what the model computes. A Shape of which only the batch is
- * read does not tie its channels down. Where a node has the fixed entries of an input rewritten when something is removed (a
- * Reshape's target), only the entries that vary count.
+ * read does not tie its positions down.
  */
 export const neededElements = (model: Model, sizes: Sizes): ((value: string) => Elements) => {
   const { graph } = model
@@ -24,13 +23,10 @@ export const neededElements = (model: Model, sizes: Sizes): ((value: string) => 
     const inputs = new Set(node.inputs)
     // What a subgraph reads is not followed into it.
     for (const name of readsOf(node)) if (!inputs.has(name)) need(name, 'all')
-    const rewritten = operatorOf(node)?.sizeInputs?.(node, opset) ?? []
     for (const [position, name] of node.inputs.entries()) {
       if (name === '' || graph.initializers.has(name)) continue
       const elements = sizes.elements(name)
       if (!elements) need(name, 'all')
-      else if (rewritten.includes(position))
-        need(name, new Set([...elements.keys()].filter((i) => !isFixed(elements[i]))))
       else
         for (const [output, made] of node.outputs.entries()) {
           if (made === '') continue
@@ -43,13 +39,13 @@ export const neededElements = (model: Model, sizes: Sizes): ((value: string) => 
 }
 
 /** One input and one output of a node, by position. */
-export type Place = { readonly node: Node; readonly opset: number; readonly position: number; readonly output: number }
+type Place = { readonly node: Node; readonly opset: number; readonly position: number; readonly output: number }
 
 /**
  * The elements of one input that some of an output's are computed from: the node's own size rule is asked with an unknown in
  * place of each.
  */
-export const sourcesOf = ({ node, opset, position, output }: Place, wanted: Elements, sizes: Sizes): Elements => {
+const sourcesOf = ({ node, opset, position, output }: Place, wanted: Elements, sizes: Sizes): Elements => {
   if (wanted !== 'all' && wanted.size === 0) return wanted
   const { quantities } = sizes
   const unknowns = sizes

@@ -1,21 +1,10 @@
-import { bool, FormatError, type Tensor } from '../base/index.ts'
-import {
-  copyModel,
-  type Graph,
-  intOf,
-  type Model,
-  makeNode,
-  type Node,
-  opsetOf,
-  readsOf,
-  type ValueInfo,
-} from '../onnx/index.ts'
-import { tensorLike } from '../operators/helpers.ts'
+import { FormatError, type Tensor } from '../base/index.ts'
+import { copyModel, type Graph, type Model, type Node, opsetOf, readsOf, type ValueInfo } from '../onnx/index.ts'
 import { operatorOf } from '../operators/index.ts'
 import { contextOf } from './analyze.ts'
 import { Cut, cutInitializers } from './cut.ts'
 import { weightOf } from './importance/scores.ts'
-import { sourcesOf } from './needed-elements.ts'
+import { freshName, pinSizes, withEntries } from './pin-sizes.ts'
 import { type Cuts, cutsOf, shifted, sliceTensor } from './slice.ts'
 import type { Analysis, OnPruneEvent, Plan } from './types.ts'
 
@@ -44,6 +33,7 @@ export const applyPlan = (model: Model, plan: Plan, analysis: Analysis, onEvent:
   }
   // Before any node is edited: a constant that several nodes share again is not for one of them to change.
   for (const node of graph.nodes) node.inputs = node.inputs.map((name) => merged.get(name) ?? name)
+  pinSizes(graph, analysis, cut)
   resizeNodes(graph, analysis, cut, opsetOf(pruned))
   fixShapes(graph, cut, analysis)
   for (const [name, shift] of Object.entries(plan.absorbed?.biases ?? {})) {
@@ -99,13 +89,13 @@ const resizeNodes = (graph: Graph, analysis: Analysis, cut: Cut, opset: number):
   const readers = new Map<string, number>()
   for (const name of graph.nodes.flatMap(readsOf)) readers.set(name, (readers.get(name) ?? 0) + 1)
   for (const name of [...graph.inputs, ...graph.outputs].map((value) => value.name)) readers.set(name, 2)
+  const typeOf = (name: string) => shapes.get(name) ?? { type: 'int64' as const, dims: [0] }
   const replaced: string[] = []
   const made = new Map<string, string>()
-  const moved = movedElements(graph, analysis, cut, opset)
   graph.nodes = graph.nodes.flatMap((node) => {
     const resize = operatorOf(node)?.resize
     const names = [...node.inputs, ...node.outputs].filter((name) => name !== '')
-    if (!resize || !names.some((name) => (shapes.has(name) && isCut(name)) || moved.has(name))) return [node]
+    if (!resize || !names.some((name) => shapes.has(name) && isCut(name))) return [node]
     const before: Node[] = []
     resize({
       ...contextOf(node, opset, analysis),
@@ -124,84 +114,15 @@ const resizeNodes = (graph: Graph, analysis: Analysis, cut: Cut, opset: number):
       setElements: (position, entries) => {
         const old = node.inputs[position] ?? ''
         const elements = analysis.sizes.elements(old)
-        const stale = moved.get(old)
-        if (![...entries].some(([i, value]) => stale?.has(i) || elements?.[i] !== value)) return
-        const count = shapes.get(old)?.dims[0] ?? 0
-        const [mask, values] = [`${old}_fixed`, `${old}_entries`].map((hint) => freshName(graph, hint)) as [
-          string,
-          string,
-        ]
-        const all = Array.from({ length: count }, (_, i) => entries.get(i))
-        graph.initializers.set(
-          mask,
-          bool(
-            [count],
-            all.map((entry) => entry !== undefined),
-          ),
-        )
-        graph.initializers.set(
-          values,
-          tensorLike(
-            shapes.get(old)?.type ?? 'int64',
-            [count],
-            all.map((entry) => entry ?? 0),
-          ),
-        )
+        if (![...entries].some(([i, value]) => elements?.[i] !== value)) return
         const name = freshName(graph, `${old}_pruned`)
-        before.push(makeNode('Where', [mask, values, old], [name], {}, { name }))
+        before.push(...withEntries(graph, { from: old, to: name, entries, ...typeOf(old) }, opset))
         node.inputs[position] = name
       },
     })
     return [...before, node]
   })
   dropUnread(graph, replaced)
-}
-
-/** Entries of sizes that are read off an axis that loses indices, as far as arithmetic takes them. */
-const movedElements = (
-  graph: Graph,
-  { sizes, shapes }: Analysis,
-  cut: Cut,
-  opset: number,
-): ReadonlyMap<string, ReadonlySet<number>> => {
-  const moved = new Map<string, Set<number>>()
-  const add = (name: string, elements: readonly number[]) => {
-    if (elements.length > 0) moved.set(name, new Set([...(moved.get(name) ?? []), ...elements]))
-  }
-  for (const node of graph.nodes) {
-    const [x = '', made = ''] = [node.inputs[0], node.outputs[0]]
-    const count = sizes.elements(made)?.length ?? 0
-    if (count === 0) continue
-    const rank = shapes.get(x)?.dims.length ?? 0
-    const axes = [...cut.cuts(x, rank).keys()]
-    if (node.opType === 'Size' && axes.length > 0) add(made, [0])
-    else if (node.opType === 'Shape') {
-      const start = intOf(node, 'start', 0)
-      const first = start < 0 ? start + rank : start
-      add(
-        made,
-        axes.map((axis) => axis - first).filter((i) => i >= 0 && i < count),
-      )
-    } else
-      for (const [position, name] of node.inputs.entries()) {
-        const from = moved.get(name)
-        if (!from) continue
-        const reads = (i: number) => {
-          const sources = sourcesOf({ node, opset, position, output: 0 }, new Set([i]), sizes)
-          return sources === 'all' || [...sources].some((source) => from.has(source))
-        }
-        add(made, [...Array(count).keys()].filter(reads))
-      }
-  }
-  return moved
-}
-
-const freshName = (graph: Graph, hint: string): string => {
-  const taken = (name: string) =>
-    graph.initializers.has(name) || graph.nodes.some((node) => node.outputs.includes(name))
-  let name = hint
-  for (let i = 1; taken(name); i++) name = `${hint}_${i}`
-  return name
 }
 
 /** Removes values that lost their last reader, then the nodes that made them. What was unread before stays. */

@@ -1,8 +1,10 @@
 import {
   allFixed,
+  fraction,
   isEqual,
   isFixed,
   isLess,
+  isMultiple,
   isWhole,
   leastOf,
   minus,
@@ -34,6 +36,7 @@ const boundOf = (a: Size, b: Size): number =>
 const divided: Operation = (q, a, b) => {
   if (isFixed(a) && isFixed(b)) return b === 0 ? q.apply('÷', [a, b]) : Math.trunc(a / b)
   if (b === 0) return q.apply('÷', [a, b])
+  if (isFixed(b) && b > 0 && isMultiple(a, b)) return fraction(a, b)
   return quotient(a, b) ?? q.apply('÷', [a, b], { least: leastOf(b) >= 0 ? boundOf(a, b) : Number.NEGATIVE_INFINITY })
 }
 
@@ -108,7 +111,7 @@ const isTrue = (size: Size) => isFixed(size) && size !== 0
 export const remainder = (q: Quantities, a: Size, b: Size, fmod: boolean): Size => {
   if (isFixed(a) && isFixed(b) && b !== 0) return fmod ? a % b : (((a % b) + b) % b) + 0
   const bounded = leastOf(b) > 0 && (!fmod || leastOf(a) >= 0)
-  if (bounded && isWhole(a) && quotient(a, b) !== undefined) return 0
+  if (bounded && isWhole(a) && (quotient(a, b) !== undefined || (isFixed(b) && isMultiple(a, b)))) return 0
   return q.apply(fmod ? 'fmod' : 'mod', [a, b], { least: bounded ? 0 : Number.NEGATIVE_INFINITY })
 }
 

@@ -200,14 +200,15 @@ export const reshapeSizes: SizeRule = (c) => {
     if (size === 0 && copies) return from[axis]
     if (isFixed(size)) return size === -1 ? undefined : size
     // One that may be 0 or −1 may stand for any size.
-    return leastOf(size) >= 1 ? size : fresh(axis)
+    return leastOf(size) > 0 ? size : fresh(axis)
   })
   const left = sizes.indexOf(undefined)
   const known = product(sizes.map((size) => size ?? 1))
   const dims = sizes.map((size, axis) =>
     size === undefined
       ? axis === left
-        ? (quotient(product(from), known) ?? c.quantities.apply('÷', [product(from), known], { least: 0 }))
+        ? (quotient(product(from), known, { exact: true }) ??
+          c.quantities.apply('÷', [product(from), known], { least: 0 }))
         : fresh(axis)
       : size,
   )

@@ -16,6 +16,8 @@ export type Atom = {
   readonly whole: boolean
   /** What it is computed from. */
   readonly from: readonly Size[]
+  /** The operation that made it of those; undefined for what has a name of its own. */
+  readonly operation?: string
 }
 
 type Term = { readonly coefficient: number; readonly atoms: readonly Atom[] }
@@ -31,12 +33,15 @@ const termsOf = (size: Size): readonly Term[] =>
 
 const keyOf = (atoms: readonly Atom[]) => atoms.map(({ id }) => id).join('.')
 
+/** Sevenths add up to whole numbers again. */
+const snapped = (value: number): number => (Math.abs(value - Math.round(value)) < 1e-9 ? Math.round(value) : value)
+
 /** The sum of terms, those of the same atoms collected. */
 const collected = (terms: readonly Term[]): Size => {
   const byKey = new Map<string, Term>()
   for (const { coefficient, atoms } of terms) {
     const key = keyOf(atoms)
-    byKey.set(key, { coefficient: coefficient + (byKey.get(key)?.coefficient ?? 0), atoms })
+    byKey.set(key, { coefficient: snapped(coefficient + (byKey.get(key)?.coefficient ?? 0)), atoms })
   }
   const left = [...byKey].filter(([, { coefficient }]) => coefficient !== 0).sort(([a], [b]) => (a < b ? -1 : 1))
   const [only] = left
@@ -44,7 +49,7 @@ const collected = (terms: readonly Term[]): Size => {
   if (left.length === 1 && only[0] === '') return only[1].coefficient
   return {
     terms: left.map(([, term]) => term),
-    key: left.map(([key, { coefficient }]) => `${coefficient}*${key}`).join('+'),
+    key: left.map(([key, { coefficient }]) => `${Number(coefficient.toPrecision(12))}*${key}`).join('+'),
   }
 }
 
@@ -64,22 +69,40 @@ export const times = (a: Size, b: Size): Size =>
 
 export const product = (sizes: readonly Size[]): Size => sizes.reduce(times, 1)
 
-/** a ÷ b where b is a single term that divides every term of a; undefined otherwise. */
-export const quotient = (a: Size, b: Size): Size | undefined => {
-  const [divisor, ...more] = termsOf(b)
-  if (!divisor || more.length > 0) return sameSize(a, b) && b !== 0 ? 1 : undefined
-  const terms: Term[] = []
-  for (const { coefficient, atoms } of termsOf(a)) {
-    if (!Number.isInteger(coefficient / divisor.coefficient)) return undefined
-    const left = [...atoms]
-    for (const atom of divisor.atoms) {
-      const at = left.findIndex(({ id }) => id === atom.id)
-      if (at < 0) return undefined
-      left.splice(at, 1)
-    }
-    terms.push({ coefficient: coefficient / divisor.coefficient, atoms: left })
+/** Terms of a higher degree first, those of one degree in the order of their atoms. */
+const leads = (a: Term, b: Term): number => {
+  if (a.atoms.length !== b.atoms.length) return b.atoms.length - a.atoms.length
+  const i = a.atoms.findIndex(({ id }, at) => id !== b.atoms[at]!.id)
+  return i < 0 ? 0 : a.atoms[i]!.id - b.atoms[i]!.id
+}
+
+const ratioOf = (a: Term, b: Term, exact: boolean): Term | undefined => {
+  const coefficient = snapped(a.coefficient / b.coefficient)
+  if (!exact && !Number.isInteger(coefficient)) return undefined
+  const atoms = [...a.atoms]
+  for (const { id } of b.atoms) {
+    const at = atoms.findIndex((atom) => atom.id === id)
+    if (at < 0) return undefined
+    atoms.splice(at, 1)
   }
-  return collected(terms)
+  return { coefficient, atoms }
+}
+
+/**
+ * a ÷ b as polynomials, where nothing is left over; undefined otherwise. Coefficients must divide as well, unless it is known
+ * that every run divides without a remainder.
+ */
+export const quotient = (a: Size, b: Size, { exact = false } = {}): Size | undefined => {
+  const divisor = [...termsOf(b)].sort(leads)[0]
+  if (!divisor) return undefined
+  const found: Term[] = []
+  for (let left = a; left !== 0; ) {
+    const term = ratioOf([...termsOf(left)].sort(leads)[0]!, divisor, exact)
+    if (!term || found.length >= mostTerms) return undefined
+    found.push(term)
+    left = minus(left, times(b, collected([term])))
+  }
+  return collected(found)
 }
 
 export const sameSize = (a: Size, b: Size): boolean =>
@@ -92,6 +115,28 @@ export const isFixed = (size: Size | undefined): size is number => typeof size =
 
 export const allFixed = (sizes: readonly Size[] | undefined): sizes is readonly number[] =>
   sizes?.every(isFixed) ?? false
+
+/**
+ * Whether a whole number divides a size in every run. A remainder by that number is congruent to what it is the remainder of,
+ * so H + (8 − H mod 8) mod 8 is a multiple of 8.
+ */
+export const isMultiple = (size: Size, of: number): boolean => {
+  const terms = termsOf(size)
+  if (!terms.every(({ coefficient, atoms }) => Number.isInteger(coefficient) && atoms.every(({ whole }) => whole)))
+    return false
+  const remainder = (atom: Atom) => atom.operation === 'mod' && atom.from[1] === of
+  if (!terms.some(({ atoms }) => atoms.some(remainder))) return terms.every(({ coefficient }) => coefficient % of === 0)
+  const open = terms.map(({ coefficient, atoms }) =>
+    atoms.reduce<Size>((left, atom) => times(left, remainder(atom) ? atom.from[0]! : sizeOfAtom(atom)), coefficient),
+  )
+  return isMultiple(open.reduce(plus, 0), of)
+}
+
+const sizeOfAtom = (atom: Atom): Quantity => ({ terms: [{ coefficient: 1, atoms: [atom] }], key: `1*${atom.id}` })
+
+/** A size divided by a number that divides it in every run. */
+export const fraction = (size: Size, by: number): Size =>
+  collected(termsOf(size).map(({ coefficient, atoms }) => ({ coefficient: coefficient / by, atoms })))
 
 /** A size is never less than this; −∞ where nothing is known. */
 export const leastOf = (size: Size): number => {
@@ -135,9 +180,10 @@ export const atomsOf = (size: Size, found = new Set<number>()): ReadonlySet<numb
 export const sizeText = (size: Size): string =>
   termsOf(size)
     .map(({ coefficient, atoms }) =>
-      [...(coefficient === 1 && atoms.length > 0 ? [] : [String(coefficient)]), ...atoms.map(({ name }) => name)].join(
-        '·',
-      ),
+      [
+        ...(coefficient === 1 && atoms.length > 0 ? [] : [String(Number(coefficient.toPrecision(4)))]),
+        ...atoms.map(({ name }) => name),
+      ].join('·'),
     )
     .join(' + ') || '0'
 
@@ -154,7 +200,7 @@ export class Quantities {
   apply(operation: string, sizes: readonly Size[], { least = Number.NEGATIVE_INFINITY, whole = true } = {}): Quantity {
     const key = sizes.map((size) => (typeof size === 'number' ? size : `[${size.key}]`)).join()
     const name = `${operation}(${sizes.map(sizeText).join(', ')})`
-    return this.#atom(`${operation}(${key})`, { name, least, whole, from: sizes })
+    return this.#atom(`${operation}(${key})`, { name, least, whole, from: sizes, operation })
   }
 
   /** A sum or product, as an atom when it has become too long. */
@@ -169,7 +215,7 @@ export class Quantities {
     if (known) return known
     const id = this.#atoms.size
     const name = atom.name.length > 60 ? `size ${id}` : atom.name
-    const made: Quantity = { terms: [{ coefficient: 1, atoms: [{ ...atom, id, name }] }], key: `1*${id}` }
+    const made = sizeOfAtom({ ...atom, id, name })
     this.#atoms.set(key, made)
     return made
   }

@@ -77,7 +77,7 @@ export const features: readonly Case[] = [
       const sizes = net.b.op('Concat', [shapeOf(net, x, 0), net.b.ints([8, 3, 3])], { axis: 0 })
       return net.b.op('Resize', [x, '', '', sizes])
     }),
-    /computes its sizes/,
+    'goes',
   ],
   ['Pad of channels', images(396, op('Pad', {}, [0, 1, 0, 0, 0, 2, 0, 0])), 'goes'],
   ['Pad of channels with what is not 0', images(324, op('Pad', {}, [0, 1, 0, 0, 0, 0, 0, 0], 0.5)), 'goes'],

@@ -105,7 +105,7 @@ export const rest: readonly Case[] = [
       const numbers = ['start', 'limit', 'delta'].map((_, i) => net.b.constant(int32([], [[0], [8], [1]][i]!)))
       return net.b.op('Add', [x, net.b.op('Cast', [net.b.op('Range', numbers)], { to: 1 })])
     }),
-    /makes its output from given sizes/,
+    /holds sizes/,
   ],
   ...['ReduceSum', 'ReduceL1', 'ReduceL2', 'ReduceSumSquare'].map(
     (name): Case => [
