@@ -30,25 +30,6 @@ const counts = (node: Node): boolean =>
   counting.has(node.opType) || subgraphsOf(node).some((graph) => graph.nodes.some(counts))
 
 /**
-<<<<<<< HEAD
- * Values whose size, or what is computed from it, depends on what numbers the model is fed: boxes found, elements that are
- * not zero. Two runs that happened to give the same size say nothing of them.
- * @param known what follows from sizes and initializers in one run
- */
-export const dependsOnData = ({ nodes, initializers }: Graph, known: ReadonlyMap<string, Tensor>): Set<string> => {
-  const loose = new Set<string>()
-  const isKnown = (name: string) => name === '' || known.has(name) || initializers.has(name)
-  for (const node of nodes) {
-    const unknown = (own(sizing, node.opType) ?? []).some((position) => !isKnown(node.inputs[position] ?? ''))
-    if (unknown || counts(node) || readsOf(node).some((name) => loose.has(name)))
-      for (const name of node.outputs) loose.add(name)
-  }
-  return loose
-}
-
-/**
-=======
->>>>>>> 59587f2 (Sizes are followed by what they depend on, not by two runs that agree)
  * Whether the numbers in some of a graph's values, its weights say, may have a part in how large others are. Where they have
  * none, any numbers will do to learn the sizes.
  */
