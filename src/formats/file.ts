@@ -1,10 +1,12 @@
 import { open, stat } from 'node:fs/promises'
+import { totalmem } from 'node:os'
 import { promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
+import { constants, gunzip } from 'node:zlib'
 import { writeFileAtomic } from '../base/files.ts'
 import { EspalierError, FormatError, messageOf, type Tensor } from '../base/index.ts'
 import { type FileKind, kindOf } from './detect.ts'
-import { decodeIdx } from './idx.ts'
+import { decodeIdx, idxHeader } from './idx.ts'
+import { bestRatio } from './inflate.ts'
 import { decodeNpy, decodeNpz, encodeNpy, encodeNpz } from './numpy.ts'
 import { decodeSafetensors, type Safetensors, safetensorsChunks } from './safetensors.ts'
 
@@ -16,27 +18,33 @@ export const fileSize = async (path: string): Promise<number | undefined> => {
 
 /** A whole file's bytes, past the 2 GiB that one read can give. */
 export const readBytes = async (path: string): Promise<Uint8Array> => {
+  const fail = (what: string, remedy: string, cause?: unknown) =>
+    new EspalierError(`cannot read: ${what}`, { place: { file: path }, remedy, cause })
   try {
-    const file = await open(path)
-    try {
-      const { size } = await file.stat()
-      const bytes = new Uint8Array(size)
-      let at = 0
-      while (at < size) {
-        const { bytesRead } = await file.read(bytes, at, Math.min(size - at, 2 ** 30), at)
-        if (bytesRead === 0) break
-        at += bytesRead
-      }
-      return bytes.subarray(0, at)
-    } finally {
-      await file.close()
-    }
+    const stats = await stat(path)
+    // Opening a pipe may wait for ever, and a device may never end.
+    if (!stats.isFile()) throw fail(stats.isDirectory() ? 'it is a folder' : 'it is no ordinary file', 'name a file')
+    if (stats.size > totalmem())
+      throw fail(`its ${stats.size} bytes are more than this machine's memory`, 'split it, or check that it is whole')
+    return await contentsOf(path, stats.size)
   } catch (error) {
-    throw new EspalierError(`cannot read: ${messageOf(error)}`, {
-      place: { file: path },
-      remedy: 'check the path',
-      cause: error,
-    })
+    throw error instanceof EspalierError ? error : fail(messageOf(error), 'check the path', error)
+  }
+}
+
+const contentsOf = async (path: string, size: number): Promise<Uint8Array> => {
+  const file = await open(path)
+  try {
+    const bytes = new Uint8Array(size)
+    let at = 0
+    while (at < size) {
+      const { bytesRead } = await file.read(bytes, at, Math.min(size - at, 2 ** 30), at)
+      if (bytesRead === 0) break
+      at += bytesRead
+    }
+    return bytes.subarray(0, at)
+  } finally {
+    await file.close()
   }
 }
 
@@ -55,15 +63,28 @@ export const writeSafetensors = (
 export const readIdx = async (path: string): Promise<Tensor> => {
   const bytes = await readBytes(path)
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return decodeIdx(bytes, { file: path })
-  const plain = await promisify(gunzip)(bytes).catch((error: unknown) => {
-    throw new FormatError(`cannot be unzipped: ${messageOf(error)}`, {
+  const fail = (what: string, cause?: unknown) =>
+    new FormatError(`cannot be unzipped: ${what}`, {
       place: { file: path },
       remedy: 'copy it again from where it came from',
-      cause: error,
+      cause,
     })
+  const head = await firstOf(bytes).catch((error: unknown) => {
+    throw fail(messageOf(error), error)
+  })
+  if (head.length < 4) throw fail('it is cut short')
+  const { length } = idxHeader(head, path)
+  if (length > bytes.length * bestRatio) throw fail(`${bytes.length} compressed bytes cannot hold ${length}`)
+  const plain = await promisify(gunzip)(bytes, { maxOutputLength: length }).catch((error: unknown) => {
+    const tooLong = error instanceof RangeError
+    throw fail(tooLong ? `its data becomes more than the ${length} bytes it should` : messageOf(error), error)
   })
   return decodeIdx(plain, { file: path })
 }
+
+/** What the first part of gzipped bytes becomes: the header of an IDX file, and some more. */
+const firstOf = (bytes: Uint8Array): Promise<Uint8Array> =>
+  promisify(gunzip)(bytes.subarray(0, 4096), { finishFlush: constants.Z_SYNC_FLUSH })
 
 /** Reads a .npy file. @throws FormatError or UnsupportedError naming the file. */
 export const readNpy = async (path: string): Promise<Tensor> => decodeNpy(await readBytes(path), { file: path })

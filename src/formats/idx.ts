@@ -10,24 +10,38 @@ const typeOf: ReadonlyMap<number, DataType> = new Map([
   [0x0e, 'float64'],
 ])
 
+const failure = (what: string, file: string | undefined) =>
+  new FormatError(`not a whole IDX file: ${what}`, {
+    place: file === undefined ? {} : { file },
+    remedy: 'copy it again from where it came from',
+  })
+
+/**
+ * What a file's first bytes promise: its elements, where they begin, and the bytes of header and elements together.
+ * @param head the header at least, which takes 1024 bytes at most
+ */
+export const idxHeader = (head: Uint8Array, file?: string) => {
+  const type = typeOf.get(head[2] ?? 0)
+  const rank = head[3] ?? 0
+  const start = 4 + 4 * rank
+  if (head[0] !== 0 || head[1] !== 0 || !type || head.length < start) throw failure('it does not begin as one', file)
+  const view = new DataView(head.buffer, head.byteOffset, head.length)
+  const dims = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis, false))
+  const length = start + byteLengthOf({ type, dims })
+  if (!Number.isSafeInteger(length)) throw failure(`no array has the shape [${dims.join(', ')}]`, file)
+  return { type, dims, start, length }
+}
+
 /**
  * Reads an IDX file, MNIST's own format: two zeros, the element type, the number of axes, each axis's length and the
  * elements, all big-endian. Bytes are a view of the file, wider elements a copy. http://yann.lecun.com/exdb/mnist/
  */
 export const decodeIdx = (bytes: Uint8Array, options: { file?: string } = {}): Tensor => {
-  const fail = (what: string) =>
-    new FormatError(`not a whole IDX file: ${what}`, {
-      place: options.file === undefined ? {} : { file: options.file },
-      remedy: 'copy it again from where it came from',
-    })
-  const type = typeOf.get(bytes[2] ?? 0)
-  const rank = bytes[3] ?? 0
-  if (bytes[0] !== 0 || bytes[1] !== 0 || !type || bytes.length < 4 + 4 * rank) throw fail('it does not begin as one')
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const dims = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis, false))
-  const elements = bytes.subarray(4 + 4 * rank)
-  const wanted = byteLengthOf({ type, dims })
-  if (elements.length !== wanted)
-    throw fail(`${type} of shape [${dims.join(', ')}] takes ${wanted} bytes and ${elements.length} are there`)
-  return { type, dims, bytes: swapped(elements, type) }
+  const { type, dims, start, length } = idxHeader(bytes, options.file)
+  if (bytes.length !== length)
+    throw failure(
+      `${type} of shape [${dims.join(', ')}] takes ${length - start} bytes and ${bytes.length - start} are there`,
+      options.file,
+    )
+  return { type, dims, bytes: swapped(bytes.subarray(start), type) }
 }

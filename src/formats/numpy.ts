@@ -1,8 +1,9 @@
-import { type UnzipFileInfo, unzipSync, zipSync } from 'fflate'
+import { zipSync } from 'fflate'
 import {
   byteLengthOf,
   type DataType,
   dataTypes,
+  EspalierError,
   FormatError,
   messageOf,
   sizeOf,
@@ -10,6 +11,7 @@ import {
   UnsupportedError,
 } from '../base/index.ts'
 import { swapped } from './bytes.ts'
+import { contentsOf, headOf, type ZipEntry, zipEntries } from './zip.ts'
 
 /** NumPy's type codes, without the byte order, and our types. */
 const typeOf: ReadonlyMap<string, DataType> = new Map([
@@ -42,27 +44,51 @@ const placeOf = ({ file, array }: NumpySource) => ({
   ...(array === undefined ? {} : { value: array }),
 })
 
-/**
- * Reads an array saved by `numpy.save`, of format version 1, 2 or 3. The tensor is a view of `bytes` when the file holds
- * row-major little-endian elements, as it usually does, and a rearranged copy otherwise.
- * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
- * @throws UnsupportedError for arrays of objects, strings or records; FormatError for a damaged file.
- */
-export const decodeNpy = (bytes: Uint8Array, source: NumpySource = {}): Tensor => {
-  const place = placeOf(source)
-  const fail = (what: string): never => {
-    throw new FormatError(`not a valid .npy array: ${what}`, { place, remedy: 'save it again with numpy.save' })
-  }
-  if (!startsLikeNpy(bytes) || bytes.length < 10) fail('it does not begin as one')
-  const version = bytes[6]!
-  if (version < 1 || version > 3) fail(`format version ${version} is unknown`)
+/** NumPy's own bound on axes, and more than any header of numbers takes. */
+const mostAxes = 64
+const longestHeader = 2 ** 16
+
+/** What an array's header promises: its elements, and the bytes of header and elements together. */
+type NpyHeader = {
+  readonly type: DataType
+  readonly descr: string
+  readonly dims: number[]
+  readonly bigEndian: boolean
+  readonly columnMajor: boolean
+  /** Where the elements begin. */
+  readonly start: number
+  readonly length: number
+}
+
+const refusal = (what: string, source: NumpySource, cause?: unknown) =>
+  new FormatError(`not a valid .npy array: ${what}`, {
+    place: placeOf(source),
+    remedy: 'save it again with numpy.save',
+    cause,
+  })
+
+const disagreement = ({ descr, dims }: Pick<NpyHeader, 'descr' | 'dims'>, bytes: number, source: NumpySource) =>
+  refusal(`shape (${dims.join(', ')}) of '${descr}' and ${bytes} bytes of data do not agree`, source)
+
+/** How many bytes of a file hold its header, as far as its first ones tell. */
+const headerEnd = (bytes: Uint8Array): number => {
+  const start = bytes[6] === 1 ? 10 : 12
+  if (bytes.length < start) return start
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const start = version === 1 ? 10 : 12
-  if (bytes.length < start) fail('its header is cut short')
-  const length = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true)
-  if (start + length > bytes.length) fail('its header is cut short')
+  return start + (start === 10 ? view.getUint16(8, true) : view.getUint32(8, true))
+}
+
+const readHeader = (bytes: Uint8Array, source: NumpySource): NpyHeader => {
+  const place = placeOf(source)
+  if (!startsLikeNpy(bytes) || bytes.length < 10) throw refusal('it does not begin as one', source)
+  const version = bytes[6]!
+  if (version < 1 || version > 3) throw refusal(`format version ${version} is unknown`, source)
+  const start = headerEnd(bytes)
+  if (start > longestHeader) throw refusal(`its header of ${start} bytes is too long`, source)
+  if (start > bytes.length) throw refusal('its header is cut short', source)
   // Versions 1 and 2 write the header in latin1, version 3 in UTF-8; they differ only in the names of record fields.
-  const header = new TextDecoder(version === 3 ? 'utf-8' : 'latin1').decode(bytes.subarray(start, start + length))
+  const text = bytes.subarray(version === 1 ? 10 : 12, start)
+  const header = new TextDecoder(version === 3 ? 'utf-8' : 'latin1').decode(text)
 
   const descr = /'descr'\s*:\s*'([^']*)'/.exec(header)?.[1]
   const order = /'fortran_order'\s*:\s*(True|False)/.exec(header)?.[1]
@@ -73,7 +99,7 @@ export const decodeNpy = (bytes: Uint8Array, source: NumpySource = {}): Tensor =
       remedy: 'save each field as its own array',
     })
   if (descr === undefined || order === undefined || shape === undefined)
-    return fail('its header does not tell descr, fortran_order and shape')
+    throw refusal('its header does not tell descr, fortran_order and shape', source)
 
   const type = typeOf.get(descr.slice(1))
   if (!type || !'<>|='.includes(descr[0]!))
@@ -85,14 +111,30 @@ export const decodeNpy = (bytes: Uint8Array, source: NumpySource = {}): Tensor =
     .split(',')
     .filter((dim) => dim.trim() !== '')
     .map(Number)
+  if (dims.length > mostAxes) throw refusal(`${dims.length} axes are more than NumPy has`, source)
   const size = dims.reduce((product, dim) => product * (dim || 1), 1)
-  const wanted = byteLengthOf({ type, dims })
-  if (!Number.isSafeInteger(size * 16) || bytes.length - start - length !== wanted)
-    fail(`shape (${dims.join(', ')}) of '${descr}' and ${bytes.length - start - length} bytes of data do not agree`)
+  if (!Number.isSafeInteger(size * 16)) throw disagreement({ descr, dims }, bytes.length - start, source)
+  return {
+    ...{ type, descr, dims, start },
+    bigEndian: descr[0] === '>',
+    columnMajor: order === 'True' && dims.length > 1,
+    length: start + byteLengthOf({ type, dims }),
+  }
+}
 
-  const stored = bytes.subarray(start + length)
-  const native = descr[0] === '>' ? swapped(stored, type) : stored
-  return { type, dims, bytes: order === 'True' && dims.length > 1 ? rowMajor(native, type, dims) : native }
+/**
+ * Reads an array saved by `numpy.save`, of format version 1, 2 or 3. The tensor is a view of `bytes` when the file holds
+ * row-major little-endian elements, as it usually does, and a rearranged copy otherwise.
+ * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+ * @throws UnsupportedError for arrays of objects, strings or records; FormatError for a damaged file.
+ */
+export const decodeNpy = (bytes: Uint8Array, source: NumpySource = {}): Tensor => {
+  const header = readHeader(bytes, source)
+  const { type, dims, bigEndian, columnMajor, start, length } = header
+  if (bytes.length !== length) throw disagreement(header, bytes.length - start, source)
+  const stored = bytes.subarray(start)
+  const native = bigEndian ? swapped(stored, type) : stored
+  return { type, dims, bytes: columnMajor ? rowMajor(native, type, dims) : native }
 }
 
 /**
@@ -119,33 +161,40 @@ export const encodeNpy = (tensor: Tensor, source: NumpySource = {}): Uint8Array 
   return bytes
 }
 
-/** Deflate shrinks to no less than this: a hostile archive must not ask for the whole memory. */
-const bestRatio = 1032
-
 /** Reads every array of an archive saved by `numpy.savez` or `savez_compressed`, by name. */
 export const decodeNpz = (bytes: Uint8Array, source: { file?: string } = {}): Map<string, Tensor> => {
-  const honest = ({ name, size, originalSize, compression }: UnzipFileInfo) => {
-    if (!name.endsWith('.npy')) return false
-    if (originalSize > (compression ? size * bestRatio + 64 : size))
-      throw new Error(`'${name}' claims an impossible size`)
-    return true
-  }
-  let files: Record<string, Uint8Array>
-  try {
-    files = unzipSync(bytes, { filter: honest })
-  } catch (error) {
-    throw new FormatError(`not a whole .npz archive: ${messageOf(error)}`, {
+  const fail = (error: unknown) =>
+    new FormatError(`not a whole .npz archive: ${messageOf(error)}`, {
       place: placeOf(source),
       remedy: 'save it again with numpy.savez',
       cause: error,
     })
+  const attempt = <T>(read: () => T): T => {
+    try {
+      return read()
+    } catch (error) {
+      throw error instanceof EspalierError ? error : fail(error)
+    }
   }
-  return new Map(
-    Object.entries(files).map(([name, npy]) => {
-      const array = name.slice(0, -'.npy'.length)
-      return [array, decodeNpy(npy, { ...source, array })]
-    }),
-  )
+  const arrays = new Map<string, Tensor>()
+  for (const entry of attempt(() => zipEntries(bytes))) {
+    if (!entry.name.endsWith('.npy')) continue
+    const array = entry.name.slice(0, -'.npy'.length)
+    if (arrays.has(array)) throw fail(new Error(`two arrays are named '${array}'`))
+    arrays.set(
+      array,
+      attempt(() => arrayIn(entry, { ...source, array })),
+    )
+  }
+  return arrays
+}
+
+/** An array of an archive. Its own header tells how long it is, before the rest is unpacked. */
+const arrayIn = (entry: ZipEntry, source: NumpySource): Tensor => {
+  const { length } = readHeader(headOf(entry, headerEnd), source)
+  if (length !== entry.size)
+    throw new Error(`'${entry.name}' claims an impossible size: ${entry.size} bytes where its array takes ${length}`)
+  return decodeNpy(contentsOf(entry, length), source)
 }
 
 /** An archive as `numpy.load` reads it; `compress` deflates it (default: stored). Equal arrays give equal bytes. */

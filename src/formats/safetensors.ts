@@ -67,7 +67,13 @@ export const decodeSafetensors = (bytes: Uint8Array, options: { file?: string } 
       continue
     }
     const { dtype, shape, data_offsets: offsets } = entry
-    const type = typeOf.get(String(dtype)) ?? fail(`tensor '${name}' has the unknown element type ${dtype}`)
+    const type =
+      (typeof dtype === 'string' ? typeOf.get(dtype) : undefined) ??
+      fail(
+        typeof dtype === 'string'
+          ? `tensor '${name}' has the unknown element type '${dtype}'`
+          : `tensor '${name}' has no dtype`,
+      )
     if (!isSizes(shape)) return fail(`tensor '${name}' has no valid shape`)
     if (!isOffsets(offsets)) return fail(`tensor '${name}' has no valid data_offsets`)
     const [begin = 0, end = 0] = offsets

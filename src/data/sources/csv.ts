@@ -4,7 +4,7 @@ import { type LoadOptions, type Splits, splitsOf } from './arrays.ts'
 
 /** A table of numbers with a label column of class numbers or names, or with columns of numbers to be met. */
 export const loadCsv = async (path: string, options: LoadOptions = {}): Promise<Splits> => {
-  const { x, y, classes } = parseTable(new TextDecoder().decode(await readBytes(path)), path)
+  const { x, y, classes } = parseTable(textOf(await readBytes(path), path), path)
   if (options.answers === 'numbers' && classes && y.dims.length === 1)
     throw new FormatError(`the labels are names (${classes.slice(0, 3).join(', ')}) and the loss compares numbers`, {
       place: { file: path },
@@ -12,6 +12,21 @@ export const loadCsv = async (path: string, options: LoadOptions = {}): Promise<
     })
   return splitsOf(`csv:${path}`, { train: { x, y, file: path } }, { ...options, classes: options.classes ?? classes })
 }
+
+/** A string of JavaScript takes no more, and a larger table is read many times faster from an npz file. */
+const mostBytes = 2 ** 29 - 32
+
+const textOf = (bytes: Uint8Array, file: string): string => {
+  if (bytes.length > mostBytes)
+    throw new FormatError(`the table takes ${bytes.length} bytes, more than 512 MiB`, {
+      place: { file },
+      remedy: 'save it with numpy.savez and give npz:FILE',
+    })
+  return new TextDecoder().decode(bytes)
+}
+
+/** More columns are a file without line breaks. */
+const mostColumns = 2 ** 20
 
 const labelNames = ['label', 'class', 'y', 'target']
 
@@ -86,8 +101,7 @@ function* rowsOf(
   text: string,
   fail: (what: string, line: number) => Error,
 ): Generator<{ fields: string[]; line: number }> {
-  const head = text.slice(0, text.search(/[\r\n]|$/))
-  const separator = [',', ';', '\t'].reduce((a, b) => (head.split(b).length > head.split(a).length ? b : a))
+  const separator = separatorOf(text, fail)
   const ends = new Set([separator, '\r', '\n'])
   let fields: string[] = []
   let line = 1
@@ -104,7 +118,7 @@ function* rowsOf(
     line += field.split('\n').length - 1
     let end = at
     while (end < text.length && !ends.has(text[end]!)) end++
-    fields.push(field + text.slice(at, end))
+    if (fields.push(field + text.slice(at, end)) > mostColumns) throw tooWide(fail, begin)
     at = end + 1
     if (text[end] === separator) continue
     if (text[end] === '\r' && text[at] === '\n') at++
@@ -112,4 +126,19 @@ function* rowsOf(
     fields = []
     begin = ++line
   }
+}
+
+const tooWide = (fail: (what: string, line: number) => Error, line: number) =>
+  fail(`more than ${mostColumns} columns; is it a table of one line?`, line)
+
+/** What occurs most often in the first line. */
+const separatorOf = (text: string, fail: (what: string, line: number) => Error): string => {
+  const counts = new Map([',', ';', '\t'].map((separator) => [separator, 0]))
+  for (let at = 0; at < text.length && text[at] !== '\r' && text[at] !== '\n'; at++) {
+    const count = counts.get(text[at]!)
+    if (count === undefined) continue
+    if (count >= mostColumns) throw tooWide(fail, 1)
+    counts.set(text[at]!, count + 1)
+  }
+  return [...counts].reduce((a, b) => (b[1] > a[1] ? b : a))[0]
 }

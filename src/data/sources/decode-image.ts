@@ -2,6 +2,7 @@ import { convertIndexedToRgb, type DecodedPng, decode as decodePng, hasPngSignat
 import jpeg from 'jpeg-js'
 import { FormatError, messageOf } from '../../base/index.ts'
 import { type Image, withChannels } from '../resize.ts'
+import { guardedPng } from './png-guard.ts'
 
 /** Pictures past this are refused before they are decoded: a few bytes of PNG can claim the whole memory. */
 const mostPixels = 100_000_000
@@ -15,7 +16,7 @@ export const decodeImage = (bytes: Uint8Array, file: string): Image => {
     if (hasPngSignature(bytes)) return fromPng(bytes)
     if (bytes[0] === 0xff && bytes[1] === 0xd8) return fromJpeg(bytes)
   } catch (error) {
-    throw new FormatError(`the picture cannot be decoded: ${messageOf(error)}`, {
+    throw new FormatError(`the picture cannot be decoded: ${reasonOf(error)}`, {
       place: { file },
       remedy: 'remove it or save it again',
       cause: error,
@@ -37,10 +38,9 @@ export const decodeMask = (bytes: Uint8Array, file: string): { width: number; he
   if (!hasPngSignature(bytes)) throw fail('a mask must be a PNG', 'save it as one: JPEG changes class numbers')
   const png = (() => {
     try {
-      checkPixels(bytes)
-      return decodePng(bytes, { checkCrc: true })
+      return decodePng(guardedPng(bytes, mostPixels), { checkCrc: true })
     } catch (error) {
-      throw fail(`the mask cannot be decoded: ${messageOf(error)}`, 'save it again', error)
+      throw fail(`the mask cannot be decoded: ${reasonOf(error)}`, 'save it again', error)
     }
   })()
   const { width, height, channels, depth } = png
@@ -52,14 +52,12 @@ export const decodeMask = (bytes: Uint8Array, file: string): { width: number; he
   return { width, height, data: depth === 8 ? Uint8Array.from(png.data) : unpacked(png, 1) }
 }
 
-const checkPixels = (bytes: Uint8Array) => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  if (view.getUint32(16) * view.getUint32(20) > mostPixels) throw new Error('it has more than 100 million pixels')
-}
+/** What a decoder's own slips on damaged data say is of no use to anyone. */
+const reasonOf = (error: unknown): string =>
+  error instanceof TypeError || error instanceof RangeError ? 'its data is damaged' : messageOf(error)
 
 const fromPng = (bytes: Uint8Array): Image => {
-  checkPixels(bytes)
-  const png = decodePng(bytes, { checkCrc: true })
+  const png = decodePng(guardedPng(bytes, mostPixels), { checkCrc: true })
   const { width, height } = png
   if (png.palette) return picked(convertIndexedToRgb(png), width, height, png.palette[0]?.length ?? 3)
   if (png.depth < 8) return { width, height, channels: 1, data: unpacked(png, 255 / (2 ** png.depth - 1)) }
@@ -94,6 +92,8 @@ const picked = (data: Uint8Array, width: number, height: number, channels: numbe
 }
 
 const fromJpeg = (bytes: Uint8Array): Image => {
+  const frame = frameOf(bytes)
+  checkFrame(frame, bytes.length)
   const { width, height, data } = jpeg.decode(bytes, {
     useTArray: true,
     formatAsRGBA: false,
@@ -102,16 +102,33 @@ const fromJpeg = (bytes: Uint8Array): Image => {
     maxMemoryUsageInMB: 2048,
   })
   const image: Image = { width, height, channels: 3, data }
-  return componentsOf(bytes) === 1 ? withChannels(image, 1) : image
+  return frame.components === 1 ? withChannels(image, 1) : image
 }
 
-/** How many components a JPEG has, from its start-of-frame segment; the decoder always gives three. */
-const componentsOf = (bytes: Uint8Array): number => {
-  for (let at = 2; at + 9 < bytes.length && bytes[at] === 0xff; ) {
+/** The fewest bits in which a JPEG can tell of 8 × 8 pixels. */
+const leastBits = 1
+
+const checkFrame = ({ width, height }: ReturnType<typeof frameOf>, length: number): void => {
+  if (width * height === 0) throw new Error(`it has no pixels (${width} × ${height})`)
+  if (width * height > mostPixels) throw new Error(`it has more than ${mostPixels / 1e6} million pixels`)
+  if (Math.ceil(width / 8) * Math.ceil(height / 8) * leastBits > length * 8)
+    throw new Error(`${length} bytes cannot hold ${width} × ${height} pixels`)
+}
+
+/** A JPEG's size and how many components it has, from its start-of-frame segment; the decoder always gives three. */
+const frameOf = (bytes: Uint8Array): { width: number; height: number; components: number } => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  for (let at = 2; at + 9 < bytes.length; ) {
+    // Any number of these may stand before a marker.
+    if (bytes[at] === 0xff && bytes[at + 1] === 0xff) {
+      at++
+      continue
+    }
+    if (bytes[at] !== 0xff) break
     const marker = bytes[at + 1]!
     const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)
-    if (isFrame) return bytes[at + 9]!
-    at += 2 + bytes[at + 2]! * 256 + bytes[at + 3]!
+    if (isFrame) return { height: view.getUint16(at + 5), width: view.getUint16(at + 7), components: bytes[at + 9]! }
+    at += 2 + view.getUint16(at + 2)
   }
-  return 3
+  throw new Error('it has no header of its size')
 }
