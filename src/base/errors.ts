@@ -19,7 +19,7 @@ export class EspalierError extends Error {
   constructor(what: string, options: { place?: ErrorPlace; remedy?: string; cause?: unknown } = {}) {
     const place = options.place ?? {}
     const where = Object.entries(place)
-      .filter(([, value]) => value !== undefined && value !== '')
+      .filter(([, value]) => (typeof value === 'string' && value !== '') || typeof value === 'number')
       .map(([key, value]) => `${key} ${typeof value === 'string' ? `'${oneLine(value, 200)}'` : value}`)
       .join(', ')
     const message = `${where ? `${where}: ` : ''}${oneLine(what, 1000)}${options.remedy ? `; ${oneLine(options.remedy, 1000)}` : ''}`

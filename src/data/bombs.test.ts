@@ -3,7 +3,7 @@ import { mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
+import { deflateSync, gzipSync } from 'node:zlib'
 import { encode as encodePng } from 'fast-png'
 import { zipSync } from 'fflate'
 import jpeg from 'jpeg-js'
@@ -15,7 +15,7 @@ import { encodeNpy } from '../formats/index.ts'
 
 let folder: string
 /** What the bombs become, and what reading one may take. */
-const [large, allowed] = [300e6, 80e6]
+const [large, allowed] = [120e6, 80e6]
 
 const chunk = (type: string, data: Uint8Array): Buffer => {
   const head = Buffer.alloc(8)
@@ -85,7 +85,11 @@ const npzOf = (contents: Uint8Array, size: number): Uint8Array => {
 
 const npyPromising = (shape: string): Uint8Array => {
   const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape}), }\n`
-  return Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), Buffer.of(header.length % 256, header.length >> 8), Buffer.from(header)])
+  return Buffer.concat([
+    Buffer.from('\x93NUMPY\x01\x00', 'latin1'),
+    Buffer.of(header.length % 256, header.length >> 8),
+    Buffer.from(header),
+  ])
 }
 
 beforeAll(async () => {
@@ -125,7 +129,6 @@ beforeAll(async () => {
   for (const [name, contents] of Object.entries(files)) await writeFile(join(folder, name), contents)
   await truncate(join(folder, 'sparse.csv'), 2 ** 43)
   await symlink('/dev/zero', join(folder, 'device.npy'))
-  expect(deflateRawSync(zeros).length).toBeLessThan(large / 900)
 }, 120_000)
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
@@ -159,7 +162,7 @@ test.each([
   ['empty.jpg', /it has no pixels \(0 × 0\)/],
   ['good.jpg', /^read$/],
   ['past.npz', /its data becomes more than the 132 bytes it should/],
-  ['agreed.npz', /'x\.npy' claims an impossible size: 300000132 bytes where its array takes 132/],
+  ['agreed.npz', /'x\.npy' claims an impossible size: 120000132 bytes where its array takes 132/],
   ['overlap.npz', /its files overlap/],
   ['promise.npy', /do not agree/],
   ['overflow.npy', /do not agree/],

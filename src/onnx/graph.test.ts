@@ -1,7 +1,8 @@
 import { create } from '@bufbuild/protobuf'
 import { AttributeProto_AttributeType as AttributeType, ModelProtoSchema } from 'onnx-buf'
 import { describe, expect, it } from 'vitest'
-import { bool, EspalierError, float32, numbersOf, UnsupportedError, UsageError } from '../base/index.ts'
+import { bool, EspalierError, float32, messageOf, numbersOf, UnsupportedError, UsageError } from '../base/index.ts'
+
 import { nodeRuntime } from '../runtime/node.ts'
 import { GraphBuilder } from './builder.ts'
 import { encodeModel } from './codec.ts'
@@ -44,6 +45,17 @@ const run = async (model: Model, x: number[]): Promise<number[]> => {
   const { y } = await session.run({ x: float32([1, x.length], x) })
   await session.close()
   return numbersOf(y!)
+}
+
+/** The options hold more than a file, as `decodeModel`'s do. */
+const messageOfSort = (graph: Graph): string => {
+  const options = { file: 'm', external: () => new Uint8Array(0) }
+  try {
+    topologicalSort(graph, options)
+  } catch (error) {
+    return messageOf(error)
+  }
+  return ''
 }
 
 describe('a graph', () => {
@@ -101,6 +113,36 @@ describe('a graph', () => {
     const inner = subgraphsOf(graph.nodes[0]!)[0]!
     inner.nodes[0]!.inputs[0] = 'y'
     expect(() => topologicalSort(graph)).toThrow(/part of a cycle/)
+  })
+
+  it('names the nodes and values of a cycle, in the order in which they flow', () => {
+    const graph: Graph = { ...makeGraph('g'), inputs: [value('x')], outputs: [value('y')] }
+    const node = (name: string, inputs: string[], output: string) => makeNode('Add', inputs, [output], {}, { name })
+    // b is needed by y's node and by a, so that the walk meets it twice.
+    graph.nodes.push(node('last', ['b', 'a'], 'y'), node('A', ['x', 'b'], 'a'), node('B', ['c', 'x'], 'b'))
+    graph.nodes.push(node('C', ['x', 'a'], 'c'))
+    expect(messageOfSort(graph)).toContain("itself: 'C' → 'c' → 'B' → 'b' → 'A' → 'a' → 'C';")
+  })
+
+  it('shortens a long cycle, and long names', () => {
+    const graph: Graph = { ...makeGraph('g'), inputs: [value('x')], outputs: [value('v0')] }
+    const long = 'n'.repeat(5000)
+    const size = 1000
+    for (let i = 0; i < size; i++) {
+      const inputs = [`v${(i + size - 1) % size}`]
+      graph.nodes.push(makeNode('Relu', inputs, [`v${i}`], {}, { name: `${long}${i}` }))
+    }
+    const message = messageOfSort(graph)
+    expect(message).toContain('… 992 more nodes …')
+    expect(message.length).toBeLessThan(1600)
+  })
+
+  it('names a node that reads what it makes', () => {
+    const graph: Graph = { ...makeGraph('g'), inputs: [value('x')], outputs: [value('y')] }
+    graph.nodes.push(makeNode('Add', ['x', 'y'], ['y'], {}, { name: 'self' }))
+    expect(messageOfSort(graph)).toBe(
+      "file 'm', node 'self', operator 'Add': the node is part of a cycle, so what it makes depends on itself: 'self' → 'y' → 'self'; export the model again",
+    )
   })
 
   it('is refused when a subgraph reads a value from nowhere, or one is shadowed at the top', () => {
