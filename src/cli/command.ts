@@ -2,6 +2,7 @@ import { type ErrorPlace, EspalierError, UsageError } from '../base/index.ts'
 import { type Arguments, parseArguments } from './arguments.ts'
 import type { Console } from './console.ts'
 import { checkEffects, type Effect } from './effects.ts'
+import type { Interrupt } from './interrupt.ts'
 import { watchedCommands } from './limits/commands.ts'
 import { limitOptions, limitsFrom } from './limits/limits.ts'
 import { reportLimits } from './limits/report.ts'
@@ -25,8 +26,10 @@ export type Command = {
    * @throws UsageError for one that makes no sense
    */
   read(args: readonly string[]): Arguments
+  /** Whether `--resume` goes on with what these arguments began. */
+  resumes(args: readonly string[]): boolean
   /** @returns the document that `--json` prints. */
-  run(args: readonly string[], console: Console): Promise<unknown>
+  run(args: readonly string[], console: Console, interrupt: Interrupt): Promise<unknown>
 }
 
 /** The answer is no: what was checked does not hold. The command fails, and `--json` prints the figures all the same. */
@@ -48,7 +51,14 @@ type Definition<O extends Options> = {
   readonly options: O
   readonly effects?: readonly Effect<keyof O & string>[]
   readonly sections?: Sections
-  run(call: { positionals: readonly string[]; values: Parsed<O>; console: Console }): Promise<unknown>
+  /** Whether a run with these flags leaves checkpoints that `--resume` goes on from; none does unless given. */
+  resumable?(values: Parsed<O>): boolean
+  run(call: {
+    positionals: readonly string[]
+    values: Parsed<O>
+    console: Console
+    interrupt: Interrupt
+  }): Promise<unknown>
 }
 
 /** Makes a command from its typed definition. One that is watched takes the flags that limit it, too. */
@@ -66,11 +76,15 @@ export const command = <const O extends Options>(definition: Definition<O>): Com
     ...definition,
     ...{ options, effects, read },
     ...(watched && { sections: { ...definition.sections, 'limits on time and memory': limitOptions } }),
-    async run(args, console) {
+    resumes(args) {
+      const { values } = read(args)
+      return fits(values, definition.options) && (definition.resumable?.(values) ?? false)
+    },
+    async run(args, console, interrupt) {
       const { values, positionals } = read(args)
       if (!fits(values, definition.options)) throw new UsageError('the flags do not fit their table')
       if (watched && fits(values, limitOptions)) reportLimits(limitsFrom(values))
-      return definition.run({ positionals, values, console })
+      return definition.run({ positionals, values, console, interrupt })
     },
   }
 }

@@ -1,5 +1,5 @@
 import { EspalierError } from '../base/index.ts'
-import type { Evaluation, TrainEvent } from '../train/index.ts'
+import type { Evaluation, TrainEvent, TrainResult } from '../train/index.ts'
 import { bar, type Console, duration, percent } from './console.ts'
 import { stage } from './limits/report.ts'
 
@@ -28,6 +28,15 @@ export const showTraining = (console: Console, label = 'training') => {
     }
   }
 }
+
+/** How far a training run came that a signal ended; nothing of a whole one. */
+export const interruption = (
+  { stopped, state: { step } }: Pick<TrainResult, 'stopped' | 'state'>,
+  label?: string,
+): string | undefined =>
+  stopped
+    ? `interrupted ${step > 0 ? `after step ${step}` : 'before the first step'}${label ? ` (${label})` : ''}`
+    : undefined
 
 /** How an evaluation went: 'accuracy: 97.3 %', 'loss: 0.12' of a network that makes its own loss, or of numbers 'loss: 0.12 | mean error: 0.3 | explained: 91 %'. */
 export const answersText = (

@@ -6,6 +6,7 @@ import { sizeOf } from '../base/index.ts'
 import { type Provenance, type RunLine, renderReport, runReport } from '../report/index.ts'
 import type { Settings } from '../train/node.ts'
 import type { Option, Options } from './options.ts'
+import { quoted } from './quoted.ts'
 
 export type TrainedRun = {
   readonly model: string
@@ -70,14 +71,10 @@ export const commandLine = (
 ): string => {
   const flags = Object.entries<Option>(options).flatMap(([flag, option]) => {
     const value = values[flag]
-    if (flag === 'resume' || value === undefined || value === false) return []
+    if (flag === 'resume' || flag === 'overwrite' || value === undefined || value === false) return []
     if ('default' in option && value === option.default) return []
     if (value === true) return [`--${flag}`]
     return (Array.isArray(value) ? value : [value]).flatMap((one) => [`--${flag}`, String(one)])
   })
   return ['espalier', ...words, ...flags].map(quoted).join(' ')
 }
-
-/** As a shell takes it for one word. */
-const quoted = (word: string): string =>
-  /^[\w.,:=/@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`

@@ -4,6 +4,8 @@ import { asksFor } from './arguments.ts'
 import { type Command, helpText, Rejection } from './command.ts'
 import { commands } from './commands/index.ts'
 import { makeConsole, type Streams } from './console.ts'
+import { type Interrupt, Interrupted, uninterrupted } from './interrupt.ts'
+import { resumingLine } from './quoted.ts'
 import { nearest } from './slips.ts'
 
 const overview = (): string => {
@@ -33,10 +35,23 @@ const helpFor = ([first = '', ...rest]: readonly string[]): string | undefined =
   return asksFor('help', rest) ? first : undefined
 }
 
+/** Whether `--resume` goes on with a command line, which may be a wrong one. */
+const resumes = (name: string, args: readonly string[]): boolean => {
+  try {
+    return find(name).resumes(args)
+  } catch {
+    return false
+  }
+}
+
 const oneLine = (text: string): string => text.trim().replace(/\s*[\r\n]\s*/g, ' ')
 
-/** Runs one command line and prints to the streams given; 0 done, 1 failed, 2 wrong usage. */
-export const run = async (argv: readonly string[], { stdout, stderr }: Streams): Promise<number> => {
+/** Runs one command line and prints to the streams given; 0 done, 1 failed, 2 wrong usage, 130 or 143 ended by a signal. */
+export const run = async (
+  argv: readonly string[],
+  { stdout, stderr }: Streams,
+  interrupt: Interrupt = uninterrupted,
+): Promise<number> => {
   const [name = '', ...args] = argv
   const helped = helpFor(argv)
   if (argv.length === 0 || helped === '') {
@@ -56,12 +71,17 @@ export const run = async (argv: readonly string[], { stdout, stderr }: Streams):
       stdout.write(`${helpText(command)}\n`)
       return 0
     }
-    const document = await command.run(args, console)
+    interrupt.onAsked(() => console.progress('ending after this step; Ctrl-C again ends at once'))
+    const document = await Promise.race([interrupt.atOnce, command.run(args, console, interrupt)])
     console.clear()
     if (json) stdout.write(`${JSON.stringify(document, null, 2)}\n`)
     return 0
   } catch (error) {
     console.clear()
+    if (error instanceof Interrupted) {
+      stderr.write(`espalier: ${error.message}${resumes(name, args) ? `; to go on: ${resumingLine(argv)}` : ''}\n`)
+      return error.exitCode
+    }
     if (json && error instanceof Rejection) stdout.write(`${JSON.stringify(error.document, null, 2)}\n`)
     stderr.write(`espalier: ${oneLine(messageOf(error))}\n`)
     if (process.env.ESPALIER_DEBUG && error instanceof Error) stderr.write(`${error.stack}\n`)

@@ -54,7 +54,14 @@ export const readsScores = (loss: string): boolean => judgementOf(loss).scores
 export const evaluateNumbers = async (
   session: Session,
   data: Dataset,
-  options: { batch?: number; samples?: number; input: string; output?: string; loss: string },
+  options: {
+    readonly batch?: number
+    readonly samples?: number
+    readonly input: string
+    readonly output?: string
+    readonly loss: string
+    readonly signal?: AbortSignal
+  },
 ): Promise<Evaluation> => {
   const { batch = 100, input, output = session.outputs[0]!, loss } = options
   const judgement = judgementOf(loss)
@@ -64,6 +71,7 @@ export const evaluateNumbers = async (
   // Of each of a sample's numbers, for the variance that is to be explained.
   const [first, second] = [new Float64Array(perSample), new Float64Array(perSample)]
   for (const indices of batchesInOrder(data, samples, batch)) {
+    options.signal?.throwIfAborted()
     const results = await session.run({ [input]: batchOf(data, indices).inputs }, [output])
     const { dims, bytes } = results[output]!
     const answers = float32Of({ type: 'float32', dims, bytes })

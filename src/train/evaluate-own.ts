@@ -14,7 +14,12 @@ export const evaluateOwn = async (
   session: Session,
   model: Model,
   data: Dataset,
-  options: { readonly batch?: number; readonly samples?: number; readonly value: string },
+  options: {
+    readonly batch?: number
+    readonly samples?: number
+    readonly value: string
+    readonly signal?: AbortSignal
+  },
 ): Promise<Evaluation> => {
   const { batch = 100, value } = options
   const samples = Math.min(options.samples ?? data.size, data.size)
@@ -24,6 +29,7 @@ export const evaluateOwn = async (
   let [loss, right, counted] = [0, 0, 0]
   let told = takesLabels(model) && !data.targets && scores !== value
   for (const indices of batchesInOrder(data, samples, batch)) {
+    options.signal?.throwIfAborted()
     const made = batchOf(data, indices)
     const found = await session.run(feeds(made), told ? [value, scores] : [value])
     loss += indices.length * numberOf(value, found[value]!)

@@ -37,6 +37,8 @@ export type EvaluateOptions = {
    */
   readonly loss?: string
   readonly threads?: number
+  /** Ends it after the batch under way, with the signal's reason. */
+  readonly signal?: AbortSignal
 }
 
 /** The model with other weights in place of its initializers of those names. */
@@ -90,6 +92,7 @@ export const evaluateSession = async (
   const predictions = new Int32Array(samples * perSample)
   const tally = counting(data)
   for (const indices of batchesInOrder(data, samples, batch)) {
+    options.signal?.throwIfAborted()
     const results = await session.run({ [input]: batchOf(data, indices).inputs }, [output])
     const { dims, bytes } = results[output]!
     const scores = float32Of({ type: 'float32', dims, bytes })

@@ -20,6 +20,8 @@ export type Checkpoint = {
   readonly sha256: string
   readonly batches: BatchesState
   readonly optimizer: OptimizerScalars
+  /** Given where the evaluation of this step has yet to be made. */
+  readonly evaluationDue?: boolean
   /** The run's settings: a resumed run must have the same. */
   readonly settings: Settings
 }
@@ -29,7 +31,7 @@ export type Settings = { readonly [name: string]: string | number | boolean | nu
 const checkpointName = 'checkpoint.json'
 
 /** A file of tensors, or what a killed run left of one half written. */
-const tensorsName = /^checkpoint-\d+\.safetensors(\.\d+\.[0-9a-f]+\.tmp)?$/
+const tensorsName = /^checkpoint-\d+\.safetensors(\.\d+(-[0-9a-f]+)?\.[0-9a-f]+\.tmp)?$/
 
 /**
  * Saves a run's state into a folder. The tensors are written first, under a name of their own, and `checkpoint.json` is
@@ -57,13 +59,25 @@ export const saveCheckpoint = async (
     sha256: await sha256Of(join(folder, name)),
     batches: state.batches,
     optimizer: state.optimizer.scalars,
+    ...(state.evaluationDue && { evaluationDue: true }),
     settings,
   }
   const path = join(folder, checkpointName)
   await writeFileAtomic(path, `${JSON.stringify(checkpoint, null, 1)}\n`)
-  for (const other of await readdir(folder))
-    if (tensorsName.test(other) && other !== name) await rm(join(folder, other), { force: true })
+  await removeTensors(folder, name)
   return path
+}
+
+/** Removes the checkpoint of a folder, where there is one. */
+export const clearCheckpoint = async (folder: string): Promise<void> => {
+  await rm(join(folder, checkpointName), { force: true })
+  await removeTensors(folder)
+}
+
+/** Removes files of tensors, all but one. */
+const removeTensors = async (folder: string, kept?: string): Promise<void> => {
+  for (const name of await readdir(folder))
+    if (tensorsName.test(name) && name !== kept) await rm(join(folder, name), { force: true })
 }
 
 const sha256Of = async (path: string): Promise<string> =>
@@ -101,6 +115,7 @@ export const loadCheckpoint = async (folder: string, settings: Settings): Promis
     step: saved.step,
     loss: saved.loss ?? Number.NaN,
     batches: saved.batches,
+    ...(saved.evaluationDue === true && { evaluationDue: true }),
     weights: new Map(withPrefix('weight:').map(([name, tensor]) => [name, float32Of(tensor)])),
     optimizer: { tensors: new Map(withPrefix('optimizer:')), scalars: saved.optimizer },
   }
@@ -138,15 +153,18 @@ export type Journal = {
 
 /**
  * A journal. The file is touched at the first line: those past `step` are dropped then, so that a resumed run does not
- * tell them twice, and with step 0 all are.
+ * write them twice, and with step 0 all are. An evaluation of that step that is due is dropped as well.
  */
-export const openJournal = (path: string, step = 0): Journal => {
+export const openJournal = (path: string, step = 0, evaluationDue = false): Journal => {
   let file: FileHandle | undefined
   let waiting: string[] = []
   let work: Promise<void> = Promise.resolve()
   const start = async () => {
     const old = step > 0 ? await readFile(path, 'utf8').catch(() => '') : ''
-    const kept = old.split('\n').filter((line) => stepOf(line) <= step)
+    const kept = old.split('\n').filter((line) => {
+      const found = parsedLine(line)
+      return found.step < step || (found.step === step && !(evaluationDue && found.type === 'evaluation'))
+    })
     await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''))
     return open(path, 'a')
   }
@@ -178,12 +196,12 @@ export const openJournal = (path: string, step = 0): Journal => {
   }
 }
 
-/** The step of a line; a line cut short by a kill is dropped. */
-const stepOf = (line: string): number => {
+/** The step and type of a line; a line cut short by a kill belongs to no step that was reached. */
+const parsedLine = (line: string): { step: number; type: unknown } => {
   try {
-    const parsed: { step?: unknown } = JSON.parse(line)
-    return typeof parsed.step === 'number' ? parsed.step : Number.POSITIVE_INFINITY
+    const { step, type }: { step?: unknown; type?: unknown } = JSON.parse(line)
+    return { step: typeof step === 'number' ? step : Number.POSITIVE_INFINITY, type }
   } catch {
-    return Number.POSITIVE_INFINITY
+    return { step: Number.POSITIVE_INFINITY, type: undefined }
   }
 }

@@ -14,6 +14,8 @@ export type RecalibrateOptions = {
   readonly samples?: number
   readonly seed?: number
   readonly threads?: number
+  /** Ends it after the batch under way, with the signal's reason. */
+  readonly signal?: AbortSignal
 }
 
 /** Training mode of BatchNormalization came with opset 14. */
@@ -27,7 +29,7 @@ const opset = 14
  * A model without BatchNormalization comes back as it is.
  */
 export const recalibrate = async (model: Model, options: RecalibrateOptions): Promise<Model> => {
-  const { runtime, data, batch = 100, samples = data.size, seed = 0, threads } = options
+  const { runtime, data, batch = 100, samples = data.size, seed = 0, threads, signal } = options
   const measuring = upgradeOpset(copyModel(model), opset)
   const { graph } = measuring
   const statistics = statisticsOf(measuring)
@@ -44,6 +46,7 @@ export const recalibrate = async (model: Model, options: RecalibrateOptions): Pr
   try {
     const feed = batches(data, { batch, shuffle: random(seed) })
     for (let seen = 0; seen < Math.min(samples, data.size); ) {
+      signal?.throwIfAborted()
       const made = feed.next()
       const found = await session.run(feeds(made))
       for (const [{ mean, variance }, sum] of sums)

@@ -2,12 +2,13 @@ import { float32, float32Of, UsageError } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
 import type { OptimizerState } from '../optim/index.ts'
 import { type Analysis, type Plan, producerSlices, zeroSlices } from '../prune/index.ts'
-import { type TrainOptions, type TrainState, train } from './trainer.ts'
+import { updatesPerEpoch } from './feeds.ts'
+import { type TrainOptions, type TrainResult, train } from './trainer.ts'
 
 /** A model that was trained, and what its optimizer remembers. */
 export type Trained = { readonly model: Model; readonly optimizer?: OptimizerState }
 
-export type SoftOptions = Omit<TrainOptions, 'resume' | 'save' | 'checkpointEvery'> & {
+export type SoftOptions = TrainOptions & {
   readonly analysis: Analysis
   /** Which units would go of the model as it is now. */
   readonly choose: (model: Model) => Plan
@@ -24,27 +25,36 @@ const weightSlots = new Set(['slow', 'z'])
  * weights that make the units are zeroed, not those that read them: with both at zero no gradient would reach either, and no
  * unit could recover. (Behind a ReLU a unit still stays at zero where its bias is below 0.)
  *
- * @returns the model as trained; what `choose` says of it is what to cut
+ * @returns the model as trained, whose units that `choose` names are to be cut, unless the signal ended the run before
  */
-export const softTrain = async (model: Model, options: SoftOptions): Promise<Trained> => {
-  const { analysis, choose, onEpoch, epochs, ...training } = options
+export const softTrain = async (
+  model: Model,
+  options: SoftOptions,
+): Promise<Trained & Pick<TrainResult, 'stopped' | 'state'>> => {
+  const { analysis, choose, onEpoch, epochs, resume: from, ...training } = options
   if (!(Number.isInteger(epochs) && epochs >= 1))
     throw new UsageError(`${epochs} epochs of soft pruning make no sense`, {
       remedy: 'give a whole number of 1 or more',
     })
-  let resume: TrainState | undefined
-  let result: Trained = { model }
-  for (let epoch = 1; epoch <= epochs; epoch++) {
-    const { model: trained, state } = await train(model, { ...training, epochs: epoch, ...(resume && { resume }) })
+  const { data, batch = 50, accumulate = 1 } = training
+  let resume = from
+  // A state at an epoch's end is one before its units are zeroed: the epoch is begun again, and has no step left.
+  for (let epoch = Math.max(1, Math.ceil((from?.step ?? 0) / updatesPerEpoch(data, batch, accumulate))); ; epoch++) {
+    const found = await train(model, { ...training, epochs: epoch, ...(resume && { resume }) })
+    const { model: trained, state, stopped } = found
+    if (stopped) return { model: trained, optimizer: state.optimizer, state, stopped }
     const plan = choose(trained)
     onEpoch?.(epoch, plan)
     resume = withZeros(state, model, producerSlices(analysis, plan))
-    result = { model: trained, optimizer: resume.optimizer }
+    if (epoch >= epochs) return { model: trained, optimizer: resume.optimizer, state, stopped }
   }
-  return result
 }
 
-const withZeros = (state: TrainState, { graph }: Model, slices: ReturnType<typeof producerSlices>): TrainState => {
+const withZeros = (
+  state: TrainResult['state'],
+  { graph }: Model,
+  slices: ReturnType<typeof producerSlices>,
+): TrainResult['state'] => {
   const weights = new Map(state.weights)
   const tensors = new Map(state.optimizer.tensors)
   for (const [name, removed] of slices) {

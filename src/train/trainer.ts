@@ -38,6 +38,8 @@ export type TrainOptions = Omit<EngineOptions, 'output'> & {
   readonly save?: (state: TrainState) => Promise<string>
   /** Steps between checkpoints; an epoch. */
   readonly checkpointEvery?: number
+  /** Seconds after which the next step's checkpoint is saved whatever `checkpointEvery`; none. */
+  readonly checkpointSeconds?: number
   readonly resume?: TrainState
   /** What the optimizer remembers from before, such as a pruned network's (`pruneState`). */
   readonly optimizerState?: OptimizerState
@@ -46,6 +48,7 @@ export type TrainOptions = Omit<EngineOptions, 'output'> & {
   readonly recalibrate?: boolean
   /** Asks the optimizer's links for telemetry every so many steps; 0, never. */
   readonly telemetryEvery?: number
+  /** Ends the run after the step under way, with a checkpoint and no further evaluation. */
   readonly signal?: AbortSignal
 }
 
@@ -59,12 +62,16 @@ export type TrainState = {
   readonly loss: number
   readonly optimizer: OptimizerState
   readonly batches: BatchesState
+  /** The evaluation that belongs to this step has yet to be made; false. */
+  readonly evaluationDue?: boolean
 }
 
 export type TrainResult = {
   /** The model with the weights to use: averaged ones where the optimizer keeps such. */
   readonly model: Model
   readonly state: TrainState
+  /** Whether the signal ended the run before its last step or evaluation. */
+  readonly stopped: boolean
   /** The last loss on a training batch. */
   readonly loss: number
   /** On all test samples, where there are any; no accuracy where they have numbers to meet that are no yes or no. */
@@ -129,36 +136,56 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
 
     const resumed = options.resume
     let loss = resumed?.loss ?? Number.NaN
+    let evaluationDue = resumed?.evaluationDue ?? false
+    const stopping = () => options.signal?.aborted ?? false
     const stateNow = (): TrainState => ({
       step,
       loss,
       weights: new Map([...engine.weights].map(([name, values]) => [name, values.slice()])),
       optimizer: stateOf(optimizer),
       batches: feed.state(),
+      ...(evaluationDue && { evaluationDue }),
     })
     const modelNow = () => withWeights(model, new Map([...engine.weights, ...(optimizer.evaluationWeights() ?? [])]))
     const epochNow = () => Math.floor((step - 1) / stepsPerEpoch)
     const checkpointEvery = options.checkpointEvery ?? stepsPerEpoch
     let lastCheckpoint = resumed && `that of step ${resumed.step}, from which the run went on`
+    let savedAt = performance.now()
     const checkpoint = async () => {
       // An infinite gradient spoils the weights a step before the loss shows it.
       if (!allFinite(engine.weights.values()))
         throw diverged(`the weights are no longer finite after step ${step}`, lastCheckpoint)
       if (!options.save) return
       lastCheckpoint = await options.save(stateNow())
+      savedAt = performance.now()
       emit({ type: 'checkpoint', step, path: lastCheckpoint })
     }
-    const evaluateNow = async (trainLoss: number, samples?: number, of = modelNow()) => {
+    const { signal } = options
+    const evaluateNow = async (samples?: number, of = modelNow()) => {
       if (!test) return undefined
       const found = await evaluate(of, test, {
         runtime: options.runtime,
         loss: objective.name,
         ...(options.threads && { threads: options.threads }),
         ...(samples && { samples }),
+        ...(signal && { signal }),
       })
       const { predictions: _, ...rest } = found
-      emit({ type: 'evaluation', step, epoch: epochNow(), trainLoss, ...rest })
+      emit({ type: 'evaluation', step, epoch: epochNow(), trainLoss: loss, ...rest })
       return found
+    }
+    /** What the signal ends before it is done is due when the run goes on. */
+    const whole = async <T>(evaluation: () => Promise<T>): Promise<T | undefined> => {
+      evaluationDue = true
+      try {
+        signal?.throwIfAborted()
+        const result = await evaluation()
+        evaluationDue = false
+        return result
+      } catch (error) {
+        if (stopping() && error === signal?.reason) return undefined
+        throw error
+      }
     }
 
     emit({
@@ -170,7 +197,8 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
       parameters: parameters.reduce((sum, p) => sum + sizeOf(p.dims), 0),
     })
     const clock = pace(steps - step)
-    while (step < steps && !options.signal?.aborted) {
+    if (evaluationDue && step < steps) await whole(() => evaluateNow(evaluateSamples))
+    while (step < steps && !stopping()) {
       const next = takeBatches(feed, accumulate)
       step++
       const lr = optimizer.rate()
@@ -181,19 +209,27 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
       const moved = optimizer.step(gathered.gradients, { consume: true, telemetry })
       if (!moved.moved) emit({ type: 'skipped', step, reason: moved.reason })
       emit({ type: 'step', step, epoch: epochNow(), loss, lr, ...clock.tick(gathered.samples) })
-      if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps) await evaluateNow(loss, evaluateSamples)
-      if (step % checkpointEvery === 0 && step < steps) await checkpoint()
+      if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps)
+        await whole(() => evaluateNow(evaluateSamples))
+      const late = performance.now() - savedAt > 1000 * (options.checkpointSeconds ?? Number.POSITIVE_INFINITY)
+      if ((step % checkpointEvery === 0 || late) && step < steps && !stopping()) await checkpoint()
     }
     const { runtime, threads } = options
-    const result = options.recalibrate
-      ? await recalibrate(modelNow(), { runtime, data, batch, seed, ...(threads && { threads }) })
-      : modelNow()
-    const last = await evaluateNow(loss, undefined, result)
-    if (step !== resumed?.step) await checkpoint()
-    emit({ type: 'end', step, seconds: clock.seconds(), stopped: step < steps })
+    const finish = async () => {
+      const settings = { runtime, data, batch, seed, ...(threads && { threads }), ...(signal && { signal }) }
+      const model = options.recalibrate ? await recalibrate(modelNow(), settings) : modelNow()
+      return { model, last: await evaluateNow(undefined, model) }
+    }
+    const finished = step < steps ? undefined : await whole(finish)
+    const changed = step !== (resumed?.step ?? 0) || evaluationDue !== (resumed?.evaluationDue ?? false)
+    if (changed) await checkpoint()
+    const stopped = finished === undefined
+    emit({ type: 'end', step, seconds: clock.seconds(), stopped })
+    const { last } = finished ?? {}
     return {
-      model: result,
+      model: finished?.model ?? modelNow(),
       state: stateNow(),
+      stopped,
       loss,
       ...(last && { evaluation: last, ...(Number.isFinite(last.accuracy) && { accuracy: last.accuracy }) }),
     }

@@ -1,5 +1,6 @@
 import { writeFileAtomic } from '../../base/files.ts'
 import { UsageError } from '../../base/index.ts'
+import { checkFree } from '../../base/lock.ts'
 import { statedSampling } from '../../data/index.ts'
 import { writeModel } from '../../onnx/file.ts'
 import { costOf, describePlan, serializePlan } from '../../prune/index.ts'
@@ -13,6 +14,7 @@ import { checkDistinct, checkWritable } from '../outputs.ts'
 import { type PruneValues, planOptionsFrom, pruneEffects, pruneOptions } from '../prune/flags.ts'
 import { proverOf, sayProof } from '../prune/proof.ts'
 import { roundsOf, splitsFor } from '../prune/rounds.ts'
+import { inPruneRun, type PruneRun, pruneSettings } from '../prune/run.ts'
 import { costTable, groupTable, outcomeOf, outcomeText, sayAbsorbed, sayFrozen } from '../prune/show.ts'
 
 export const prune = command({
@@ -22,11 +24,13 @@ export const prune = command({
   positionals: ['MODEL'],
   options: pruneOptions,
   effects: pruneEffects,
-  async run({ positionals: [name = ''], values: given, console }) {
+  resumable: (values) => trains(values),
+  async run({ positionals: [name = ''], values: given, console, interrupt }) {
     const { out, seed, criterion } = given
     checkFlags(given)
     checkDistinct({ MODEL: name, '--out': out, '--plan': given.plan })
     if (!given['dry-run']) for (const path of [out, given.plan]) await checkWritable(path)
+    if (!given['dry-run'] && out) await checkFree(out)
     const { model: loaded, source } = await loadModelFile(name)
     // Retraining goes on with the loss that the file was trained with, unless another is named.
     const values =
@@ -44,50 +48,61 @@ export const prune = command({
     const before = await costOf(model, { runtime: nodeRuntime })
     const proves = !values['no-verify'] && (values.verify || !dry)
     const prove = proves ? proverOf(model, before.macs) : undefined
-    const result = await roundsOf(model, {
-      options,
-      soft: dry ? 0 : soft,
-      retrain: dry ? 0 : retrain,
-      data,
-      teacher,
-      prove,
-      values,
-      console,
-    })
-    const { whole: plan, first: analysis } = result
-    const after = await costOf(result.model, { runtime: nodeRuntime })
-    const groups = describePlan(model, analysis, plan, { criterion, seed })
-    console.say(groupTable(groups))
-    console.say()
-    sayFrozen(analysis.frozen, (value) => analysis.model.graph.initializers.has(value), console)
-    console.say()
-    console.say(costTable(before, after))
-    const target = outcomeOf(options, groups, before, after)
-    if (target) {
+    const finish = async (run?: PruneRun, resumed = false) => {
+      if (given.resume && !resumed) console.say(`no checkpoint of ${out}: starting from the beginning`)
+      const result = await roundsOf(model, {
+        options,
+        soft: dry ? 0 : soft,
+        retrain: dry ? 0 : retrain,
+        data,
+        teacher,
+        prove,
+        values,
+        console,
+        interrupt,
+        run,
+      })
+      const { whole: plan, first: analysis } = result
+      const after = await costOf(result.model, { runtime: nodeRuntime })
+      const groups = describePlan(model, analysis, plan, { criterion, seed })
+      console.say(groupTable(groups))
       console.say()
-      console.say(outcomeText(target, options))
+      sayFrozen(analysis.frozen, (value) => analysis.model.graph.initializers.has(value), console)
+      console.say()
+      console.say(costTable(before, after))
+      const target = outcomeOf(options, groups, before, after)
+      if (target) {
+        console.say()
+        console.say(outcomeText(target, options))
+      }
+      if (values.absorb) sayAbsorbed(plan, result.left ?? [], console)
+      const proof = await prove?.(plan, analysis)
+      if (proof) sayProof(proof, console)
+      const document = {
+        plan,
+        before,
+        after,
+        groups,
+        ...(target && { target }),
+        ...(result.left && { notAbsorbed: result.left }),
+        ...(result.judged.length > 0 && { rounds: result.judged }),
+        ...(proof && { proof }),
+      }
+      if (dry || !out) return document
+      await writeModel(out, data ? data.stamp(result.model) : result.model)
+      if (values.plan) await writeFileAtomic(values.plan, serializePlan(plan))
+      await run?.finish()
+      console.say()
+      console.say(`${out} written${values.plan ? `, its plan in ${values.plan}` : ''}`)
+      return { out, ...document }
     }
-    if (values.absorb) sayAbsorbed(plan, result.left ?? [], console)
-    const proof = await prove?.(plan, analysis)
-    if (proof) sayProof(proof, console)
-    const document = {
-      plan,
-      before,
-      after,
-      groups,
-      ...(target && { target }),
-      ...(result.left && { notAbsorbed: result.left }),
-      ...(result.judged.length > 0 && { rounds: result.judged }),
-      ...(proof && { proof }),
-    }
-    if (dry || !out) return document
-    await writeModel(out, data ? data.stamp(result.model) : result.model)
-    if (values.plan) await writeFileAtomic(values.plan, serializePlan(plan))
-    console.say()
-    console.say(`${out} written${values.plan ? `, its plan in ${values.plan}` : ''}`)
-    return { out, ...document }
+    if (!trains(given) || !out) return finish()
+    return inPruneRun(out, pruneSettings(given, source.sha256), given, finish)
   },
 })
+
+/** Whether a prune with these flags trains. */
+const trains = ({ retrain = 0, soft = 0, 'dry-run': dry }: PruneValues): boolean => !dry && (retrain > 0 || soft > 0)
 
 const checkFlags = (values: PruneValues): void => {
   if (!values.out && !values['dry-run'])

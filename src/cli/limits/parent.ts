@@ -3,13 +3,14 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { sameWish } from '../interrupt.ts'
 import { defaultLimits } from './limits.ts'
 import { type Ending, type Exceeded, watch } from './watch.ts'
 
 const childFile = fileURLToPath(new URL('./child.js', import.meta.url))
 
 /** How long a process may take to end itself after it was asked twice. */
-const patience = 2000
+const patience = 500
 
 /**
  * Runs a command line in a process of its own, which shares this one's streams, and watches its time and memory.
@@ -23,13 +24,18 @@ export const runWatched = async (argv: readonly string[]): Promise<number> => {
   })
   const watched = watch(child, defaultLimits)
 
-  let asked = 0
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)
+  let asked: { readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGQUIT'; readonly at: number } | undefined
+  // A hangup ends this process, and so the other, unless it was started to ignore it (nohup).
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const)
     process.on(signal, () => {
+      const again = asked && performance.now() - asked.at >= sameWish
+      asked ??= { signal, at: performance.now() }
       child.kill(signal)
-      // The engine blocks the child, which cannot even hear the signal.
-      if (++asked === 2) setTimeout(() => child.kill('SIGKILL'), patience).unref()
+      // The engine may block the child, which cannot even hear the signal then.
+      if (again) setTimeout(() => child.kill('SIGKILL'), patience).unref()
     })
+  // Where nobody reads errors, the exit code remains.
+  process.stderr.on('error', () => {})
   if (process.platform !== 'win32')
     process.on('SIGTSTP', () => {
       child.kill('SIGSTOP')
@@ -43,8 +49,8 @@ export const runWatched = async (argv: readonly string[]): Promise<number> => {
   const ending = await watched.ended
   if (ending.code !== null) return ending.code
   await removeTemporaries(argv, child.pid ?? 0)
-  const { exceeded, signal } = ending
-  if (!exceeded && asked > 0) return 128 + constants.signals[signal === 'SIGKILL' ? 'SIGINT' : (signal ?? 'SIGINT')]
+  const { exceeded } = ending
+  if (!exceeded && asked) return 128 + constants.signals[asked.signal]
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K')
   process.stderr.write(`espalier: ${exceeded ? exceededText(exceeded) : crashText(ending)}\n`)
   return 1

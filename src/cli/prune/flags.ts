@@ -5,12 +5,17 @@ import type { PruneSchedule } from '../../train/node.ts'
 import type { Effect } from '../effects.ts'
 import { lossEffects, lossOptions } from '../losses.ts'
 import { limits, type Options, type Parsed } from '../options.ts'
+import { runEffects, runOptions } from '../run-folder.ts'
 import { optimizerOptions, stepOptions, trainingOptions } from '../runs.ts'
 import { sampleEffects, sampleOptions } from '../samples.ts'
 import { trainedOptions } from '../trained.ts'
 
 export const pruneOptions = {
-  out: { kind: 'text', value: 'FILE', help: 'the pruned (and, with --retrain, retrained) model' },
+  out: {
+    kind: 'text',
+    value: 'FILE',
+    help: 'the pruned (and, with --retrain, retrained) model; checkpoints of retraining are in FILE.run until it is written',
+  },
   criterion: { kind: 'choice', among: Object.keys(criteria), help: 'what kernels are judged by', default: 'l1' },
   ratio: { kind: 'number', value: 'X', help: 'share of the units that goes, 0 to 1', min: 0, below: 1 },
   macs: {
@@ -115,6 +120,7 @@ export const pruneOptions = {
   },
   ...trainingOptions,
   ...sampleOptions,
+  ...runOptions,
 } as const satisfies Options
 
 export type PruneValues = Parsed<typeof pruneOptions>
@@ -145,6 +151,9 @@ export const pruneEffects: readonly Effect<PruneFlag>[] = [
   { flags: ['prune-schedule'], with: ['steps'] },
   { flags: ['data', ...judging, ...flagsOf(sampleOptions)], with: sampling },
   { flags: trainingFlags, with: training },
+  { flags: ['resume', 'overwrite', 'checkpoint-every'], with: training },
+  { flags: ['resume', 'overwrite', 'checkpoint-every'], without: ['dry-run'] },
+  ...runEffects,
   ...sampleEffects,
   // Without --loss, the model's file may state another than the default.
   ...lossEffects.map((effect) => ({

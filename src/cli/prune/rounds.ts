@@ -3,15 +3,28 @@ import { type Dataset, split, withPreprocessing } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import { analyzeModel, applyPlan, type PlanOptions, planForLatency } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
-import { evaluate, type Round, rebirth, type SoftRound, softTrain, type Trained, train } from '../../train/node.ts'
+import {
+  evaluate,
+  type Round,
+  rebirth,
+  type SoftRound,
+  softTrain,
+  type Trained,
+  type TrainOptions,
+  type TrainResult,
+  train,
+  updatesPerEpoch,
+} from '../../train/node.ts'
 import { type Console, percent } from '../console.ts'
+import type { Interrupt } from '../interrupt.ts'
 import { onStage } from '../limits/report.ts'
 import { outputsOf, saidLoss } from '../losses.ts'
-import { showTraining } from '../progress.ts'
+import { interruption, showTraining } from '../progress.ts'
 import { trainingFrom } from '../runs.ts'
 import { samplesFor } from '../samples.ts'
 import { type PruneValues, scheduleOf } from './flags.ts'
 import type { Prove } from './proof.ts'
+import type { PruneRun, Stage } from './run.ts'
 
 export type Work = {
   readonly options: PlanOptions
@@ -25,6 +38,9 @@ export type Work = {
   readonly prove: Prove | undefined
   readonly values: PruneValues
   readonly console: Console
+  readonly interrupt: Interrupt
+  /** Where training is kept as it goes, so that it can be resumed; none where nothing is trained. */
+  readonly run: PruneRun | undefined
 }
 
 type Splits = {
@@ -122,27 +138,34 @@ const byTheClock = async (model: Model, work: Work, latency: number): Promise<Re
   if (values.absorb) throw new UsageError('--latency goes without --absorb', { remedy: 'give another target' })
   if (work.soft > 0) throw new UsageError('--latency goes without --soft', { remedy: 'give another target' })
   const first = await analyzeModel(model, { runtime: nodeRuntime, onEvent: onStage })
-  const { plan, milliseconds } = await planForLatency(model, first, options, { runtime: nodeRuntime, latency })
+  const measure = () => planForLatency(model, first, options, { runtime: nodeRuntime, latency })
+  const { plan, milliseconds } = await (work.run?.decided('latency', measure) ?? measure())
   console.say(`a run takes ${milliseconds.toFixed(3)} ms after pruning`)
   await work.prove?.(plan, first)
   const pruned = applyPlan(model, plan, first)
-  const trained = work.retrain > 0 ? (await reborn(pruned, {}, work, 'retraining')).model : pruned
+  const trained = work.retrain > 0 ? (await reborn(pruned, { round: 1 }, work, 'retraining')).model : pruned
   return { model: trained, whole: plan, first, round: 1, judged: [] }
 }
 
 /** Trains a pruned model, its optimizer going on with what it remembers. */
-const reborn = (pruned: Model, { optimizer }: Pick<Round, 'optimizer'>, work: Work, label: string): Promise<Trained> =>
-  trained(pruned, work, work.retrain, label, async (training) => {
-    const { model, state } = await train(pruned, { ...training, ...(optimizer && { optimizerState: optimizer }) })
-    return { model, optimizer: state.optimizer }
+const reborn = (
+  pruned: Model,
+  { optimizer, round }: Pick<Round, 'optimizer' | 'round'>,
+  work: Work,
+  label: string,
+): Promise<Trained> =>
+  trained(pruned, work, { name: `round-${round}`, epochs: work.retrain, label }, async (training) => {
+    const found = await train(pruned, { ...training, ...(optimizer && { optimizerState: optimizer }) })
+    return { ...found, optimizer: found.state.optimizer }
   })
 
 const soften = (
   before: Model,
   { round, steps, analysis, choose, optimizer }: SoftRound,
   work: Work,
-): Promise<Trained> =>
-  trained(before, work, work.soft, `round ${round} of ${steps}: training before the cut`, (training) =>
+): Promise<Trained> => {
+  const label = `round ${round} of ${steps}: training before the cut`
+  return trained(before, work, { name: `round-${round}-soft`, epochs: work.soft, label }, (training) =>
     softTrain(before, {
       ...training,
       epochs: work.soft,
@@ -151,26 +174,39 @@ const soften = (
       ...(optimizer && { optimizerState: { ...optimizer, scalars: { ...optimizer.scalars, count: 0 } } }),
     }),
   )
+}
 
-type Training = Omit<Awaited<ReturnType<typeof trainingFrom>>, 'close'>
+type Training = Omit<Awaited<ReturnType<typeof trainingFrom>>, 'close'> &
+  Pick<TrainOptions, 'test' | 'onEvent' | 'signal'> &
+  Partial<Stage>
 
+/** One training of a round, which is kept as it goes and goes on from where it was kept. */
 const trained = async (
   model: Model,
-  { data, teacher, values, console }: Work,
-  epochs: number,
-  label: string,
-  run: (training: Training & Pick<Parameters<typeof train>[1], 'test' | 'onEvent'>) => Promise<Trained>,
+  { data, teacher, values, console, interrupt, run }: Work,
+  { name, epochs, label }: { name: string; epochs: number; label: string },
+  training: (options: Training) => Promise<Trained & Pick<TrainResult, 'stopped' | 'state'>>,
 ): Promise<Trained> => {
   const { train: samples, validation } = data!
-  const { close, ...training } = await trainingFrom(model, values, {
+  const { close, ...given } = await trainingFrom(model, values, {
     data: samples,
     epochs,
     lr: 3e-4,
     ...(teacher && { teacher }),
   })
-  console.say(label)
+  const { batch, accumulate } = values
   try {
-    return await run({ ...training, test: validation, onEvent: showTraining(console, 'retraining') })
+    const stage = await run?.stage(name, model)
+    const from = stage?.resume
+    // What is done already is not shown again.
+    const done = from && from.step >= Math.ceil(epochs * updatesPerEpoch(samples, batch, accumulate))
+    console.say(done ? `${label}, done before` : label)
+    const shown = done && !from.evaluationDue ? {} : { test: validation, onEvent: showTraining(console, 'retraining') }
+    const { model: result, optimizer } = await interrupt.orderly(
+      (signal) => training({ ...given, ...stage, ...shown, signal }),
+      (found) => interruption(found, label),
+    )
+    return { model: result, ...(optimizer && { optimizer }) }
   } finally {
     await close()
   }

@@ -8,6 +8,7 @@ import { networks } from '../../nn/index.ts'
 import { writeModel } from '../../onnx/file.ts'
 import { digits } from '../../train/testing/samples.ts'
 import { commands } from '../commands/index.ts'
+import { type Interrupt, uninterrupted } from '../interrupt.ts'
 import type { Options } from '../options.ts'
 import { run } from '../run.ts'
 
@@ -44,6 +45,7 @@ export const espalier = async (
   folder: string,
   args: readonly string[],
   reads: (text: string) => void = () => {},
+  interrupt: Interrupt = uninterrupted,
 ): Promise<Outcome> => {
   const texts = { stdout: '', stderr: '' }
   const into = (name: keyof typeof texts) => ({
@@ -55,7 +57,7 @@ export const espalier = async (
   const before = process.cwd()
   process.chdir(folder)
   try {
-    return { code: await run(varied(args), { stdout: into('stdout'), stderr: into('stderr') }), ...texts }
+    return { code: await run(varied(args), { stdout: into('stdout'), stderr: into('stderr') }, interrupt), ...texts }
   } finally {
     process.chdir(before)
   }

@@ -3,6 +3,7 @@ import type { Effect } from '../effects.ts'
 import { headOptions } from '../heads.ts'
 import { lossEffects } from '../losses.ts'
 import { limits, type Options, type Parsed } from '../options.ts'
+import { runEffects, runOptions } from '../run-folder.ts'
 import { trainingOptions } from '../runs.ts'
 import { sampleEffects, sampleOptions } from '../samples.ts'
 
@@ -19,7 +20,7 @@ export const trainOptions = {
   ...trainingOptions,
   ...headOptions,
   ...sampleOptions,
-  resume: { kind: 'flag', help: 'goes on from the checkpoint in --out, to the same weights as an unbroken run' },
+  ...runOptions,
   'evaluate-every': {
     kind: 'number',
     value: 'N',
@@ -34,14 +35,6 @@ export const trainOptions = {
     value: 'N',
     help: 'test samples used for those',
     default: 2000,
-    min: 1,
-    max: limits.count,
-    whole: true,
-  },
-  'checkpoint-every': {
-    kind: 'number',
-    value: 'N',
-    help: 'steps between checkpoints (an epoch)',
     min: 1,
     max: limits.count,
     whole: true,
@@ -71,12 +64,22 @@ export const trainEffects: readonly Effect<keyof typeof trainOptions>[] = [
   // The range test has rates and an end of its own, and evaluates and saves nothing.
   {
     flags: [
-      ...(['lr', 'schedule', 'epochs', 'resume', 'recalibrate', 'checkpoint-every', 'telemetry-every'] as const),
+      ...([
+        'lr',
+        'schedule',
+        'epochs',
+        'recalibrate',
+        'resume',
+        'overwrite',
+        'checkpoint-every',
+        'telemetry-every',
+      ] as const),
       ...(['evaluate-every', 'evaluate-samples'] as const),
     ],
     without: ['find-lr'],
   },
   { flags: ['evaluate-samples'], without: ['evaluate-every=0'] },
+  ...runEffects,
   ...sampleEffects,
   ...lossEffects,
 ]
