@@ -68,7 +68,7 @@ try {
       'dist/train/shards/shard.worker.js',
     ])
       expect(files.includes(file), `${file} is not in the package`)
-    const strange = files.filter((file) => /\.test\.|\/testing\/|^src\/|^runs\//.test(file))
+    const strange = files.filter((file) => /\.test\.|\/testing\/|^src\/|^runs\/|^fixtures\/|\/fuzz\//.test(file))
     expect(strange.length === 0, `these have no place in it: ${strange.join(', ')}`)
   })
   check('npm install in an empty folder', () => {

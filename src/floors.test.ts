@@ -90,7 +90,8 @@ const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
   .sort()
 
 /** Tests, and what only they use, may look anywhere. */
-const isTest = (file: string) => file.endsWith('.test.ts') || file.split('/').includes('testing')
+const isTest = (file: string) =>
+  file.endsWith('.test.ts') || file.startsWith('fuzz/') || file.split('/').includes('testing')
 
 const trees = new Map(files.map((file) => [file, parse(file)]))
 const imports = new Map([...trees].map(([file, tree]) => [file, importsOf(tree)]))

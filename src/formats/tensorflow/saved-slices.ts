@@ -82,7 +82,10 @@ const valuesOf = (proto: Message, { type, dims }: TensorType): Uint8Array => {
   const fixed = fixedFields[type]
   if (fixed !== undefined) return joined(proto.all(fixed))
   const field = varintFields[type]
-  if (field === undefined) throw new Error(`values of type ${type} are not supported`)
+  if (field === undefined)
+    throw new Error(
+      type === 'undefined' ? "the values' type is no array's" : `values of type ${type} are not supported`,
+    )
   const values = proto.varints(field)
   if (values.length !== sizeOf(dims)) throw new Error('its values do not fill its shape')
   const width = dataTypes[type].bits / 8
