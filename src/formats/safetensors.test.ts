@@ -92,6 +92,7 @@ test.each<[string, Uint8Array, RegExp]>([
   ['metadata that is no string', fileOf({ __metadata__: { a: 1 } }), /'a' is not a string/],
   ['an unknown type', fileOf({ a: { ...one, dtype: 'Q9' } }, 4), /'a'.*Q9/],
   ['a negative dimension', fileOf({ a: { ...one, shape: [-1] } }, 4), /'a' has no valid shape/],
+  ['a dimension of −0', fileOf('{"a":{"dtype":"F32","shape":[-0],"data_offsets":[0,0]}}'), /'a' has no valid shape/],
   ['a shape that overflows', fileOf({ a: { ...one, shape: [2 ** 40, 2 ** 40, 0] } }, 4), /'a' has no valid shape/],
   ['a fractional offset', fileOf({ a: { ...one, data_offsets: [0, 4.5] } }, 5), /'a' has no valid data_offsets/],
   ['a size unlike its shape', fileOf({ a: { ...one, shape: [2] } }, 4), /'a'.*has 4 bytes/],

@@ -159,7 +159,8 @@ const isSizes = (value: unknown): value is number[] => {
   if (!Array.isArray(value)) return false
   let product = 1
   for (const size of value) {
-    if (!Number.isSafeInteger(size) || size < 0) return false
+    // JSON has a −0, which no shape has.
+    if (!Number.isSafeInteger(size) || size < 0 || Object.is(size, -0)) return false
     product *= size || 1
     if (!Number.isSafeInteger(product * 16)) return false
   }
