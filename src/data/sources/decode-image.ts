@@ -54,7 +54,9 @@ export const decodeMask = (bytes: Uint8Array, file: string): { width: number; he
 
 /** What a decoder's own slips on damaged data say is of no use to anyone. */
 const reasonOf = (error: unknown): string =>
-  error instanceof TypeError || error instanceof RangeError ? 'its data is damaged' : messageOf(error)
+  error instanceof TypeError || error instanceof RangeError || /\bundefined\b/.test(messageOf(error))
+    ? 'its data is damaged'
+    : messageOf(error)
 
 const fromPng = (bytes: Uint8Array): Image => {
   const png = decodePng(guardedPng(bytes, mostPixels), { checkCrc: true })

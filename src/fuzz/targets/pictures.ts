@@ -1,14 +1,15 @@
 import { deflateSync } from 'node:zlib'
 import { encode } from 'fast-png'
 import jpeg from 'jpeg-js'
-import type { Random } from '../../base/index.ts'
+import { type Random, random } from '../../base/index.ts'
 import { decodeImage, decodeMask } from '../../data/sources/decode-image.ts'
+import { type Bombs, makeBombs } from '../bombs.ts'
 import { joined, mutate, pick, strangeNumber } from '../mutate.ts'
 import { readOrRefused } from '../reading.ts'
 import { ensure, type Target } from '../target.ts'
 import { fileCase } from './files.ts'
 
-const limits = { seconds: 20, megabytes: 512 }
+const limits = { seconds: 20, megabytes: 320 }
 
 const noise = (length: number, dice: Random) => Uint8Array.from({ length }, () => dice.below(256))
 
@@ -32,7 +33,7 @@ const chunk = (type: string, data: Uint8Array): Uint8Array => {
 }
 
 /** A PNG with right checksums whose header need not fit its data, which may inflate far past it. */
-const builtPng = (dice: Random): Uint8Array => {
+const builtPng = (dice: Random, bombs: Bombs): Uint8Array => {
   const side = () => (dice.below(5) ? 1 + dice.below(12) : strangeNumber(dice))
   const [width, height] = [side(), side()]
   const depth = pick([1, 2, 4, 8, 8, 8, 16, 3, 0], dice)
@@ -42,7 +43,7 @@ const builtPng = (dice: Random): Uint8Array => {
   const length = Number.isFinite(rows) ? Math.min(Math.max(rows, 0), 5000) : 0
   const data = joined(
     noise(length, dice).map((byte, i) => (i % Math.max(1, length / height) < 1 ? byte % 5 : byte)),
-    new Uint8Array(dice.below(20) === 0 ? 2 ** 26 : dice.below(2)),
+    new Uint8Array(dice.below(2)),
   )
   const interlace = dice.below(4) === 0 ? dice.below(3) : 0
   return joined(
@@ -52,7 +53,7 @@ const builtPng = (dice: Random): Uint8Array => {
     dice.below(4)
       ? new Uint8Array()
       : chunk(pick(['tRNS', 'iCCP', 'tEXt', 'pHYs', 'gAMA', 'acTL', 'fcTL'], dice), noise(dice.below(30), dice)),
-    chunk('IDAT', deflateSync(data)),
+    chunk('IDAT', dice.below(20) ? deflateSync(data) : bombs.zlib(data)),
     dice.below(10) ? chunk('IEND', new Uint8Array()) : new Uint8Array(),
   )
 }
@@ -65,46 +66,63 @@ const plainPng = (dice: Random): Uint8Array => {
 export const png: Target = {
   name: 'png',
   what: 'PNG pictures and masks with damaged bytes, or with right checksums around a header that does not fit the data',
-  short: 40,
+  short: 200,
   limits,
-  open: async () => ({
-    attempt: (dice) => {
-      const bytes = dice.uniform() < 0.5 ? mutate(plainPng(dice), dice, builtPng(dice)) : builtPng(dice)
-      const mask = dice.below(3) === 0
-      return fileCase('x.png', bytes, () =>
-        readOrRefused(
-          () => (mask ? { channels: 1, ...decodeMask(bytes, 'x.png') } : decodeImage(bytes, 'x.png')),
-          ({ width, height, channels, data }) => {
-            ensure(width > 0 && height > 0, `a picture of ${width}×${height}`)
-            ensure(data.length === width * height * channels, `${data.length} bytes of ${width}×${height}×${channels}`)
-          },
-        ),
-      )
-    },
-  }),
+  open: async () => {
+    const bombs = await makeBombs()
+    return {
+      attempt: (dice) => {
+        const bytes = dice.uniform() < 0.5 ? mutate(plainPng(dice), dice) : builtPng(dice, bombs)
+        const mask = dice.below(3) === 0
+        return fileCase('x.png', bytes, () =>
+          readOrRefused(
+            () => (mask ? { channels: 1, ...decodeMask(bytes, 'x.png') } : decodeImage(bytes, 'x.png')),
+            ({ width, height, channels, data }) => {
+              ensure(width > 0 && height > 0, `a picture of ${width}×${height}`)
+              ensure(
+                data.length === width * height * channels,
+                `${data.length} bytes of ${width}×${height}×${channels}`,
+              )
+            },
+          ),
+        )
+      },
+    }
+  },
+}
+
+/** Encoding takes far longer than decoding, so a few pictures are damaged in many ways. */
+const soundJpegs = (): Uint8Array[] => {
+  const dice = random(1)
+  return Array.from({ length: 8 }, (_, i) => {
+    const [width, height] = [1 + dice.below(20), 1 + dice.below(20)]
+    return Uint8Array.from(jpeg.encode({ width, height, data: noise(width * height * 4, dice) }, 20 + 10 * i).data)
+  })
 }
 
 export const jpg: Target = {
   name: 'jpeg',
   what: 'JPEG pictures with damaged bytes',
-  short: 30,
+  short: 200,
   limits,
-  open: async () => ({
-    attempt: (dice) => {
-      const [width, height] = [1 + dice.below(20), 1 + dice.below(20)]
-      const whole = Uint8Array.from(
-        jpeg.encode({ width, height, data: noise(width * height * 4, dice) }, 20 + dice.below(80)).data,
-      )
-      const bytes = mutate(whole, dice)
-      return fileCase('x.jpg', bytes, () =>
-        readOrRefused(
-          () => decodeImage(bytes, 'x.jpg'),
-          ({ width, height, channels, data }) => {
-            ensure(width > 0 && height > 0, `a picture of ${width}×${height}`)
-            ensure(data.length === width * height * channels, `${data.length} bytes of ${width}×${height}×${channels}`)
-          },
-        ),
-      )
-    },
-  }),
+  open: async () => {
+    const sound = soundJpegs()
+    return {
+      attempt: (dice) => {
+        const bytes = mutate(pick(sound, dice), dice, pick(sound, dice))
+        return fileCase('x.jpg', bytes, () =>
+          readOrRefused(
+            () => decodeImage(bytes, 'x.jpg'),
+            ({ width, height, channels, data }) => {
+              ensure(width > 0 && height > 0, `a picture of ${width}×${height}`)
+              ensure(
+                data.length === width * height * channels,
+                `${data.length} bytes of ${width}×${height}×${channels}`,
+              )
+            },
+          ),
+        )
+      },
+    }
+  },
 }
