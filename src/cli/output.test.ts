@@ -160,7 +160,7 @@ describe('a folder of a run', () => {
   })
 
   test('a command without checkpoints ends at once', async () => {
-    const { child, outcome } = started(['bench', 'train', 'tf-cnn'])
+    const { child, outcome } = started(['bench', 'train', '--network', 'vgg-small'])
     setTimeout(() => child.kill('SIGINT'), 1500)
     expect(await outcome).toMatchObject({ code: 130, stderr: 'espalier: interrupted\n' })
   })

@@ -9,7 +9,7 @@ import { type Ending, type Exceeded, watch } from './watch.ts'
 
 const childFile = fileURLToPath(new URL('./child.js', import.meta.url))
 
-/** How long a process may take to end itself after it was asked twice. */
+/** How long a process may take to end itself after it was asked to: once, or twice where it has a step to finish. */
 const patience = 500
 
 /**
@@ -32,7 +32,7 @@ export const runWatched = async (argv: readonly string[]): Promise<number> => {
       asked ??= { signal, at: performance.now() }
       child.kill(signal)
       // The engine may block the child, which cannot even hear the signal then.
-      if (again) setTimeout(() => child.kill('SIGKILL'), patience).unref()
+      if (again || watched.stage() !== 'train') setTimeout(() => child.kill('SIGKILL'), patience).unref()
     })
   // Where nobody reads errors, the exit code remains.
   process.stderr.on('error', () => {})

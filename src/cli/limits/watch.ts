@@ -21,6 +21,8 @@ export type Ending = {
 
 export type Watch = {
   readonly ended: Promise<Ending>
+  /** What the process does now. */
+  stage(): string
   /** Time in which the machine or the process stood still does not count. */
   resumed(): void
 }
@@ -73,6 +75,7 @@ export const watch = (child: ChildProcess, first: Limits): Watch => {
   })
   return {
     ended,
+    stage: () => stage,
     resumed() {
       alive = seen = performance.now()
     },
