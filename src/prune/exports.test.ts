@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { float32, int64 } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { nodeRuntime } from '../runtime/node.ts'
+import { sampleInputs } from './feeds.ts'
 import { analyzeModel, costOf, type Plan, prunableMacs, pruneModel } from './index.ts'
 import { halve } from './testing/halve.ts'
 import { Net } from './testing/networks.ts'
@@ -227,6 +228,20 @@ test('a convolution with quantized weights, scales by channel', async () => {
   const plan = await planOf(model)
   expect(widths(plan)).toEqual({ one: '4/8' })
   expect(plan.slices['one.scale']!['0']).toEqual(plan.slices.two!['1'])
+})
+
+test('an output that is a size, the same in every run, stays computed', async () => {
+  const net = new Net([4, 6])
+  const hidden = net.relu(linear(net, 'x', 'one', [6, 8]))
+  const half = net.b.op('Div', [sizeOf(net, hidden, 2), net.b.ints([2])])
+  const model = net.model(linear(net, hidden, 'two', [8, 3]))
+  model.graph.outputs.push({ name: half, type: 'int64', dims: [1] })
+  expect(widths(await planOf(model))).toEqual({ one: '4/8' })
+  model.graph.outputs.shift()
+  const { model: pruned } = await pruneModel(model, { runtime, target: { ratio: 0.5 } })
+  const session = await runtime.open(pruned)
+  expect(await session.run(sampleInputs(model))).toEqual({ [half]: int64([1], [4]) })
+  await session.close()
 })
 
 test('a size that depends on the data is not taken for settled, even if two runs agree on it', async () => {

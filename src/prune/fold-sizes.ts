@@ -23,17 +23,34 @@ export const foldSizes = (model: Model, sizes: Sizes, traced: ReadonlyMap<string
   const { graph } = model
   const made = new Map<string, TensorType>()
   const constants = new Set<string>()
+  const computed = outputsOfSizes(model, sizes)
+  const ends = endsOf(model)
   for (const name of graph.nodes.flatMap(({ outputs }) => outputs)) {
     const [elements, dims, type] = [sizes.elements(name), sizes.dims(name), sizes.type(name)]
-    if (name === '' || !allFixed(elements) || !allFixed(dims)) continue
+    if (name === '' || computed.has(name) || !allFixed(elements) || !allFixed(dims)) continue
     const tensor = tensorOf(type, dims, elements)
     if (!tensor) continue
     graph.initializers.set(name, tensor)
     constants.add(name)
   }
   graph.nodes = graph.nodes.flatMap((node) => assignmentApart(model, node, sizes, traced, made))
-  dropUnread(model, constants)
+  dropUnread(model, constants, ends)
   return { constants, made }
+}
+
+/** Values that nothing reads. */
+const endsOf = ({ graph }: Model): ReadonlySet<string> => {
+  const read = new Set([...graph.nodes.flatMap(readsOf), ...graph.outputs.map(({ name }) => name)])
+  return new Set(graph.nodes.flatMap(({ outputs }) => outputs.filter((name) => name !== '' && !read.has(name))))
+}
+
+/** Graph outputs that are nothing but sizes, and what they are computed from: the engine refuses a graph without nodes. */
+const outputsOfSizes = ({ graph }: Model, sizes: Sizes): ReadonlySet<string> => {
+  const computed = new Set(graph.outputs.map(({ name }) => name).filter((name) => sizes.elements(name)))
+  if (computed.size > 0)
+    for (const node of graph.nodes.toReversed())
+      if (node.outputs.some((name) => computed.has(name))) for (const name of node.inputs) computed.add(name)
+  return computed
 }
 
 /** Whole numbers and truth values as a tensor; undefined for other types, and for numbers that a tensor could not hold. */
@@ -49,13 +66,13 @@ const tensorOf = (type: DataType, dims: readonly number[], numbers: readonly num
   return undefined
 }
 
-/** Removes nodes whose outputs became constants, and the arithmetic with sizes that only they read. */
-const dropUnread = ({ graph }: Model, constants: ReadonlySet<string>): void => {
+/** Removes nodes whose outputs became constants, and the arithmetic with sizes that only they read. What was unread before stays. */
+const dropUnread = ({ graph }: Model, constants: ReadonlySet<string>, ends: ReadonlySet<string>): void => {
   const read = new Set(graph.outputs.map((output) => output.name))
   graph.nodes = graph.nodes
     .toReversed()
     .filter((node) => {
-      const isRead = node.outputs.some((name) => read.has(name) && !constants.has(name))
+      const isRead = node.outputs.some((name) => (read.has(name) && !constants.has(name)) || ends.has(name))
       const isArithmetic = node.outputs.every((name) => constants.has(name)) || operatorOf(node)?.sizes !== undefined
       if (!isRead && isArithmetic) return false
       for (const name of readsOf(node)) read.add(name)
