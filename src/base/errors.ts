@@ -1,3 +1,5 @@
+import { visible } from './visible.ts'
+
 /** Where an error was found: any of these that is known. */
 export type ErrorPlace = {
   file?: string
@@ -31,7 +33,7 @@ export class EspalierError extends Error {
 
 /** Names come from files, and a hostile one may hold line breaks, terminal codes or megabytes. */
 const oneLine = (text: string, longest: number): string => {
-  const plain = text.slice(0, longest).replace(/[\p{C}\u2028\u2029]+/gu, ' ')
+  const plain = visible(text.slice(0, longest).replace(/\s*[\r\n]\s*/g, ' '))
   return text.length > longest ? `${plain}…` : plain
 }
 

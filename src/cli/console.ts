@@ -1,7 +1,10 @@
+import { visible } from '../base/index.ts'
+import { cut, padEnd, padStart, widthOf } from './width.ts'
+
 /** Where a command prints. With `--json` people's lines are left out, and progress goes to stderr only on a terminal. */
 export type Console = {
-  /** Lines for people, on stdout. */
-  say(text?: string): void
+  /** A line for people, or several, on stdout. What a line would hide or obey is shown as an escape. */
+  say(text?: string | readonly string[]): void
   /** Replaces the line of progress on stderr; nothing where stderr is no terminal. */
   progress(text: string): void
   /** Takes the line of progress away. */
@@ -25,11 +28,11 @@ export const makeConsole = (json: boolean, { stdout, stderr }: Streams): Console
     say(text = '') {
       if (json) return
       clear()
-      stdout.write(`${text}\n`)
+      for (const line of [text].flat()) stdout.write(`${visible(line)}\n`)
     },
     progress(text) {
       if (!live) return
-      stderr.write(`\r\x1b[2K${text.slice(0, (stderr.columns ?? 80) - 1)}`)
+      stderr.write(`\r\x1b[2K${cut(visible(text), (stderr.columns ?? 80) - 1)}`)
       shown = true
     },
     clear,
@@ -42,17 +45,29 @@ export const bar = (share: number, width = 24): string => {
   return `${'█'.repeat(full)}${'░'.repeat(width - full)} ${String(Math.floor(share * 100)).padStart(3)} %`
 }
 
-/** Rows of cells as aligned columns: the first column to the left, numbers to the right. */
-export const table = (header: readonly string[], rows: readonly (readonly string[])[]): string => {
-  const all = [header, ...rows]
-  const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))
+/** The widest that a cell of a table may be: a name from a file may have megabytes. */
+const widestCell = 200
+
+/** Rows of cells as aligned columns, line by line: the first column to the left, numbers to the right. */
+export const table = (header: readonly string[], rows: readonly (readonly string[])[]): string[] => {
+  const [head = [], ...body] = [header, ...rows].map((row) => row.map((cell) => cut(visible(cell), widestCell)))
+  const widths = head.map((cell, column) =>
+    body.reduce((most, row) => Math.max(most, widthOf(row[column] ?? '')), widthOf(cell)),
+  )
   const line = (row: readonly string[]) =>
     row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+      .map((cell, column) => (column === 0 ? padEnd(cell, widths[column]!) : padStart(cell, widths[column]!)))
       .join('  ')
       .trimEnd()
-  return [line(header), widths.map((width) => '─'.repeat(width)).join('  '), ...rows.map(line)].join('\n')
+  return [line(head), widths.map((width) => '─'.repeat(width)).join('  '), ...body.map(line)]
 }
+
+/** A document as JSON of which a terminal obeys nothing. */
+export const jsonText = (document: unknown): string =>
+  JSON.stringify(document, null, 2).replace(
+    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 
 /** 1234567 → '1 234 567', with thin gaps that keep a column readable. */
 export const grouped = (value: number): string => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ' ')

@@ -64,7 +64,7 @@ export const measureStage = async (
 type Rows = [string, (stage: Stage) => string][]
 
 /** Stages side by side, each beside its share of the first. */
-export const stageTable = (stages: readonly Stage[]): string => {
+export const stageTable = (stages: readonly Stage[]): string[] => {
   const [first] = stages
   const share = (value: number, whole: number) => `${((100 * value) / whole).toFixed(1)} %`
   const rows: Rows = [

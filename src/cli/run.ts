@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module'
-import { messageOf, UsageError } from '../base/index.ts'
+import { messageOf, UsageError, visible } from '../base/index.ts'
 import { asksFor } from './arguments.ts'
 import { type Command, helpText, Rejection } from './command.ts'
 import { commands } from './commands/index.ts'
-import { makeConsole, type Streams } from './console.ts'
+import { jsonText, makeConsole, type Streams } from './console.ts'
 import { type Interrupt, Interrupted, uninterrupted } from './interrupt.ts'
 import { resumingLine } from './quoted.ts'
 import { nearest } from './slips.ts'
@@ -74,17 +74,19 @@ export const run = async (
     interrupt.onAsked(() => console.progress('ending after this step; Ctrl-C again ends at once'))
     const document = await Promise.race([interrupt.atOnce, command.run(args, console, interrupt)])
     console.clear()
-    if (json) stdout.write(`${JSON.stringify(document, null, 2)}\n`)
+    if (json) stdout.write(`${jsonText(document)}\n`)
     return 0
   } catch (error) {
     console.clear()
     if (error instanceof Interrupted) {
-      stderr.write(`espalier: ${error.message}${resumes(name, args) ? `; to go on: ${resumingLine(argv)}` : ''}\n`)
+      const next = resumes(name, args) ? `; to go on: ${resumingLine(argv)}` : ''
+      stderr.write(`espalier: ${visible(`${error.message}${next}`)}\n`)
       return error.exitCode
     }
-    if (json && error instanceof Rejection) stdout.write(`${JSON.stringify(error.document, null, 2)}\n`)
-    stderr.write(`espalier: ${oneLine(messageOf(error))}\n`)
-    if (process.env.ESPALIER_DEBUG && error instanceof Error) stderr.write(`${error.stack}\n`)
+    if (json && error instanceof Rejection) stdout.write(`${jsonText(error.document)}\n`)
+    stderr.write(`espalier: ${visible(oneLine(messageOf(error)))}\n`)
+    if (process.env.ESPALIER_DEBUG && error instanceof Error)
+      stderr.write(`${error.stack?.split('\n').map(visible).join('\n')}\n`)
     return error instanceof UsageError ? 2 : 1
   }
 }

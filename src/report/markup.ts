@@ -1,3 +1,5 @@
+import { visible } from '../base/index.ts'
+
 /** A piece of HTML or SVG that is safe to put in a page as it is. Made only by `markup` and `raw`. */
 export class Markup {
   readonly text: string
@@ -17,7 +19,12 @@ export type Content = Markup | string | number | undefined | null | false | read
 /** Marks text as markup that must not be escaped: style sheets, scripts, whatever this library wrote itself. */
 export const raw = (text: string): Markup => new Markup(text)
 
-export const escapeText = (text: string): string => text.replace(/[&<>"']/g, (c) => entities[c]!)
+export const escapeText = (text: string): string =>
+  text
+    .replace(/[&<>"']/g, (c) => entities[c]!)
+    .split('\n')
+    .map(visible)
+    .join('\n')
 
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 

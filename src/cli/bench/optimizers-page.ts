@@ -13,14 +13,13 @@ export const contestText = (
   arenas: readonly ArenaSummary[],
   parts: readonly Part[],
   times: readonly StepTimes[],
-): string =>
-  [
-    ...arenas.flatMap((arena) => [titleOf(arena), plain(arenaRows(arena)), '']),
-    ...(arenas.length > 1 ? ['all together', plain(overallRows(arenas)), ''] : []),
-    ...(parts.length > 0 ? ['parts, in points of accuracy ± standard error', plain(partRows(parts)), ''] : []),
-    'processor milliseconds of a step',
-    plain(timeRows(times)),
-  ].join('\n')
+): string[] => [
+  ...arenas.flatMap((arena) => [titleOf(arena), ...plain(arenaRows(arena)), '']),
+  ...(arenas.length > 1 ? ['all together', ...plain(overallRows(arenas)), ''] : []),
+  ...(parts.length > 0 ? ['parts, in points of accuracy ± standard error', ...plain(partRows(parts)), ''] : []),
+  'processor milliseconds of a step',
+  ...plain(timeRows(times)),
+]
 
 /** The same in Markdown, for a document. */
 export const contestPage = (
@@ -58,7 +57,7 @@ export const curvesFile = ({ data, network, steps }: ArenaSummary): string => `c
 
 const titleOf = (arena: ArenaSummary): string => `${arenaOf(arena)}, settings tried: ${arena.settings}`
 
-const plain = ({ header, rows }: Rows): string => table(header, rows)
+const plain = ({ header, rows }: Rows): string[] => table(header, rows)
 
 const markdown = ({ header, rows }: Rows): string =>
   [header, header.map((_, i) => (i === 0 ? '---' : '--:')), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')

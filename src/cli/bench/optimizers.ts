@@ -142,7 +142,8 @@ export const benchOptimizers = async (values: ContestValues, console: Console) =
   console.say(contestText(summary, parts, times))
   await writeFileAtomic(join(out, 'results.md'), contestPage(summary, parts, times))
   for (const arena of summary) await writeFileAtomic(join(out, curvesFile(arena)), arenaCurves(arena))
-  console.say(`\nresults.jsonl, results.md and the curves are in ${out}`)
+  console.say()
+  console.say(`results.jsonl, results.md and the curves are in ${out}`)
   return { arenas: summary, ablations: parts, times }
 }
 

@@ -103,7 +103,7 @@ const kernelTable = (
   layer: KernelStatistics,
   shown: readonly number[],
   kept: ReadonlySet<number> | undefined,
-): string =>
+): string[] =>
   table(
     ['kernel', ...statistics, ''],
     shown.map((k) => [
@@ -113,4 +113,4 @@ const kernelTable = (
     ]),
   )
 
-const indent = (text: string): string => text.replace(/^/gm, '  ')
+const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`)

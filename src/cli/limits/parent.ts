@@ -3,6 +3,7 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { visible } from '../../base/index.ts'
 import { sameWish } from '../interrupt.ts'
 import { defaultLimits } from './limits.ts'
 import { type Ending, type Exceeded, watch } from './watch.ts'
@@ -52,7 +53,7 @@ export const runWatched = async (argv: readonly string[]): Promise<number> => {
   const { exceeded } = ending
   if (!exceeded && asked) return 128 + constants.signals[asked.signal]
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K')
-  process.stderr.write(`espalier: ${exceeded ? exceededText(exceeded) : crashText(ending)}\n`)
+  process.stderr.write(`espalier: ${visible(exceeded ? exceededText(exceeded) : crashText(ending))}\n`)
   return 1
 }
 

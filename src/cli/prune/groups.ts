@@ -8,7 +8,7 @@ import { sayFrozen } from './show.ts'
 const words: Record<MemberRole, string> = { produces: 'makes', follows: 'carries', consumes: 'feeds' }
 
 /** A group as a tree: its units, and every axis that loses one when a unit goes. */
-export const drawGroup = ({ name, size, approximate, members }: Group): string => {
+export const drawGroup = ({ name, size, approximate, members }: Group): string[] => {
   const width = Math.max(...members.map(({ initializer, axis }) => `${initializer}:${axis}`.length))
   const lines = members.map(({ initializer, axis, role, node, operator, perUnit }, i) => {
     const branch = i === members.length - 1 ? '└─' : '├─'
@@ -16,7 +16,7 @@ export const drawGroup = ({ name, size, approximate, members }: Group): string =
     return `${branch} ${words[role].padEnd(7)}  ${`${initializer}:${axis}`.padEnd(width)}  ${operator} '${node}'${times}`
   })
   const kind = approximate === undefined ? 'exact' : `approximate (${approximate})`
-  return [`${name}  ${size} ${size === 1 ? 'unit' : 'units'}, ${kind}`, ...lines].join('\n')
+  return [`${name}  ${size} ${size === 1 ? 'unit' : 'units'}, ${kind}`, ...lines]
 }
 
 /** The groups of a model, drawn, and what is frozen; the document for `--json`. */

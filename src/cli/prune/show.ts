@@ -2,7 +2,7 @@ import type { Absorption, Cost, Frozen, GroupReport, Plan, PlanOptions } from '.
 import { byteText, type Console, grouped, percent, table } from '../console.ts'
 
 /** Every group with what the plan does to it. */
-export const groupTable = (groups: readonly GroupReport[]): string =>
+export const groupTable = (groups: readonly GroupReport[]): string[] =>
   table(
     ['group', 'units', 'kept', 'goes up to', 'stays from', 'MACs saved', 'members'],
     groups.map(({ name, size, kept, approximate, cut, macsSaved, members }) => [
@@ -29,7 +29,7 @@ export const sayFrozen = (frozen: readonly Frozen[], holds: (value: string) => b
     )
 }
 
-export const costTable = (before: Cost, after: Cost): string =>
+export const costTable = (before: Cost, after: Cost): string[] =>
   table(
     ['', 'before', 'after', 'left'],
     [
