@@ -6,7 +6,7 @@ export { type Cost, costOf, inferredWork, prunableMacs, storedCost } from './cos
 export { type DescribeOptions, describePlan, type GroupReport } from './describe.ts'
 export { fedInputs, type SampleOptions, sampleInputs } from './feeds.ts'
 export * from './importance/index.ts'
-export { type LatencyTarget, planForLatency } from './latency.ts'
+export { goalOf, type Latency, type LatencyTarget, latenciesOf, planForLatency } from './latency.ts'
 export { maskModel } from './mask.ts'
 export { matches } from './patterns.ts'
 export { composePlans, type PlanOptions, planOf, planPruning } from './plan.ts'

@@ -1,15 +1,18 @@
 import { UsageError } from '../base/index.ts'
 import type { Model } from '../onnx/index.ts'
-import { measureLatency, type Runtime } from '../runtime/index.ts'
+import { latencyOf, type MeasureOptions, measureLatency, type Runtime } from '../runtime/index.ts'
 import { sampleInputs } from './feeds.ts'
 import { type PlanOptions, planPruning } from './plan.ts'
 import { applyPlan } from './surgery.ts'
 import type { Analysis, Plan } from './types.ts'
 
+/** How long a run may take: a time, or a share of the original's. */
+export type Latency = { readonly ms: number } | { readonly share: number }
+
 export type LatencyTarget = {
   readonly runtime: Runtime
-  /** Milliseconds of one run, or up to 1 a share of the original's. */
-  readonly latency: number
+  /** Milliseconds of one run, or a share of the original's; a number up to 1 is a share, above it milliseconds. */
+  readonly latency: number | Latency
   /** Samples in the run that is timed; 1. */
   readonly batch?: number
 }
@@ -31,7 +34,7 @@ export const planForLatency = async (
     return median
   }
   const original = await time(model)
-  const goal = latency <= 1 ? latency * original : latency
+  const goal = goalOf(latency, original)
   const planAt = async (ratio: number) => {
     const plan = planPruning(model, analysis, { ...options, target: { ratio } })
     return { plan, milliseconds: await time(applyPlan(model, plan, analysis)) }
@@ -50,4 +53,31 @@ export const planForLatency = async (
     else low = middle
   }
   return best
+}
+
+/** The milliseconds that a target allows where the original takes `original`. */
+export const goalOf = (latency: number | Latency, original: number): number => {
+  if (typeof latency === 'number') return latency <= 1 ? latency * original : latency
+  return 'ms' in latency ? latency.ms : latency.share * original
+}
+
+/** Median milliseconds of a run of each model, their runs taking turns, so that a busy machine slows all alike. */
+export const latenciesOf = async (
+  models: readonly Model[],
+  { runtime, batch = 1, warmup = 10, runs = 51 }: Pick<LatencyTarget, 'runtime' | 'batch'> & MeasureOptions,
+): Promise<number[]> => {
+  const sessions = await Promise.all(models.map((model) => runtime.open(model)))
+  const timed = sessions.map((session, i) => ({
+    session,
+    feeds: sampleInputs(models[i]!, { batch }),
+    times: new Float64Array(runs),
+  }))
+  for (let run = -warmup; run < runs; run++)
+    for (const { session, feeds, times } of timed) {
+      const start = performance.now()
+      await session.run(feeds)
+      if (run >= 0) times[run] = performance.now() - start
+    }
+  for (const session of sessions) await session.close()
+  return timed.map(({ times }) => latencyOf(times.sort()).median)
 }

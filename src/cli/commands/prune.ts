@@ -11,11 +11,11 @@ import { onStage } from '../limits/report.ts'
 import { checkLossFlags } from '../losses.ts'
 import { loadModelFile } from '../models.ts'
 import { checkDistinct, checkWritable } from '../outputs.ts'
-import { type PruneValues, planOptionsFrom, pruneEffects, pruneOptions } from '../prune/flags.ts'
+import { latencyFrom, type PruneValues, planOptionsFrom, pruneEffects, pruneOptions } from '../prune/flags.ts'
 import { proverOf, sayProof } from '../prune/proof.ts'
 import { roundsOf, splitsFor } from '../prune/rounds.ts'
 import { inPruneRun, type PruneRun, pruneSettings } from '../prune/run.ts'
-import { costTable, groupTable, outcomeOf, outcomeText, sayAbsorbed, sayFrozen } from '../prune/show.ts'
+import { costTable, groupTable, latencyOutcome, outcomeOf, outcomeText, sayAbsorbed, sayFrozen } from '../prune/show.ts'
 
 export const prune = command({
   name: 'prune',
@@ -70,7 +70,11 @@ export const prune = command({
       sayFrozen(analysis.frozen, (value) => analysis.model.graph.initializers.has(value), console)
       console.say()
       console.say(costTable(before, after))
-      const target = outcomeOf(options, groups, before, after)
+      const { latency } = values
+      const target =
+        latency === undefined
+          ? outcomeOf(options, groups, before, after)
+          : await latencyOutcome(latencyFrom(latency), model, result.model)
       if (target) {
         console.say()
         console.say(outcomeText(target, options))

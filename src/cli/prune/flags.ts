@@ -1,6 +1,6 @@
 import { UsageError } from '../../base/index.ts'
 import { checkSpec } from '../../data/node.ts'
-import { criteria, type PlanOptions, type PlanSource, type Target } from '../../prune/index.ts'
+import { criteria, type Latency, type PlanOptions, type PlanSource, type Target } from '../../prune/index.ts'
 import type { PruneSchedule } from '../../train/node.ts'
 import type { Effect } from '../effects.ts'
 import { lossEffects, lossOptions } from '../losses.ts'
@@ -26,7 +26,12 @@ export const pruneOptions = {
   },
   params: { kind: 'number', value: 'N', help: 'the same for parameters', above: 0 },
   bytes: { kind: 'number', value: 'N', help: 'the same for the size of the file', above: 0 },
-  latency: { kind: 'number', value: 'MS', help: 'the same for the measured time of one run', min: 0 },
+  latency: {
+    kind: 'text',
+    value: 'TIME',
+    help: 'the same for the measured time of one run: a share such as 0.5, or a time such as 3ms, 800us or 0.5s',
+    check: (text: string) => latencyFrom(text),
+  },
   best: {
     kind: 'list',
     value: 'LAYER=N',
@@ -194,6 +199,21 @@ const targetFrom = (values: PruneValues): Target | undefined => {
   if (macs !== undefined) return { macs }
   if (params !== undefined) return { params }
   return bytes === undefined ? undefined : { bytes }
+}
+
+const milliseconds: { readonly [unit: string]: number } = { us: 1e-3, µs: 1e-3, ms: 1, s: 1e3 }
+
+/** `0.5` as a share, `3ms` as a time. */
+export const latencyFrom = (text: string): Latency => {
+  const [, digits = '', unit = ''] = /^\s*([\d.]+(?:e[+-]?\d+)?)\s*(us|µs|ms|s)?\s*$/i.exec(text) ?? []
+  const number = digits === '' ? Number.NaN : Number(digits)
+  const forms = 'give a share of the original’s time up to 1, such as 0.5, or a time such as 3ms, 800us or 0.5s'
+  if (!(number > 0 && Number.isFinite(number)))
+    throw new UsageError(`--latency ${text} makes no sense`, { remedy: forms })
+  if (unit !== '') return { ms: number * milliseconds[unit.toLowerCase()]! }
+  if (number > 1)
+    throw new UsageError(`--latency ${text} is neither a share nor a time with its unit`, { remedy: forms })
+  return { share: number }
 }
 
 const scopeOf = (text: string) => (text === 'global' || text === 'isomorphic' ? text : 'local')

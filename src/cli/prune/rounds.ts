@@ -1,7 +1,7 @@
 import { EspalierError, UsageError } from '../../base/index.ts'
 import { type Dataset, split, withPreprocessing } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
-import { analyzeModel, applyPlan, type PlanOptions, planForLatency } from '../../prune/index.ts'
+import { analyzeModel, applyPlan, type Latency, type PlanOptions, planForLatency } from '../../prune/index.ts'
 import { nodeRuntime } from '../../runtime/node.ts'
 import {
   evaluate,
@@ -22,7 +22,7 @@ import { outputsOf, saidLoss } from '../losses.ts'
 import { interruption, showTraining } from '../progress.ts'
 import { trainingFrom } from '../runs.ts'
 import { samplesFor } from '../samples.ts'
-import { type PruneValues, scheduleOf } from './flags.ts'
+import { latencyFrom, type PruneValues, scheduleOf } from './flags.ts'
 import type { Prove } from './proof.ts'
 import type { PruneRun, Stage } from './run.ts'
 
@@ -87,7 +87,7 @@ export const splitsFor = async (model: Model, spec: string, values: PruneValues)
 export const roundsOf = async (model: Model, work: Work): Promise<Result> => {
   const { options, values, console } = work
   const { latency, steps } = values
-  if (latency !== undefined) return byTheClock(model, work, latency)
+  if (latency !== undefined) return byTheClock(model, work, latencyFrom(latency))
   const judged: Judged[] = []
   const { 'stop-loss': loss, 'stop-accuracy': accuracy } = values
   const bounded = work.data !== undefined && (loss !== undefined || accuracy !== undefined)
@@ -132,15 +132,11 @@ const judge = async ({ model, round }: Round, { data, values }: Work): Promise<J
   return { round, loss, accuracy, passes: loss <= most && accuracy >= least }
 }
 
-const byTheClock = async (model: Model, work: Work, latency: number): Promise<Result> => {
-  const { options, values, console } = work
-  if (values.steps > 1) throw new UsageError('--latency prunes in one round', { remedy: 'leave --steps away' })
-  if (values.absorb) throw new UsageError('--latency goes without --absorb', { remedy: 'give another target' })
-  if (work.soft > 0) throw new UsageError('--latency goes without --soft', { remedy: 'give another target' })
+const byTheClock = async (model: Model, work: Work, latency: Latency): Promise<Result> => {
+  const { options } = work
   const first = await analyzeModel(model, { runtime: nodeRuntime, onEvent: onStage })
   const measure = () => planForLatency(model, first, options, { runtime: nodeRuntime, latency })
-  const { plan, milliseconds } = await (work.run?.decided('latency', measure) ?? measure())
-  console.say(`a run takes ${milliseconds.toFixed(3)} ms after pruning`)
+  const { plan } = await (work.run?.decided('latency', measure) ?? measure())
   await work.prove?.(plan, first)
   const pruned = applyPlan(model, plan, first)
   const trained = work.retrain > 0 ? (await reborn(pruned, { round: 1 }, work, 'retraining')).model : pruned

@@ -1,4 +1,16 @@
-import type { Absorption, Cost, Frozen, GroupReport, Plan, PlanOptions } from '../../prune/index.ts'
+import type { Model } from '../../onnx/index.ts'
+import {
+  type Absorption,
+  type Cost,
+  type Frozen,
+  type GroupReport,
+  goalOf,
+  type Latency,
+  latenciesOf,
+  type Plan,
+  type PlanOptions,
+} from '../../prune/index.ts'
+import { nodeRuntime } from '../../runtime/node.ts'
 import { byteText, type Console, grouped, percent, table } from '../console.ts'
 
 /** Every group with what the plan does to it. */
@@ -46,10 +58,12 @@ export const costTable = (before: Cost, after: Cost): string[] =>
 
 /** What was asked for and how near the result comes; `reached` ÷ `goal` is 1 where it is met exactly. */
 export type Outcome = {
-  readonly quantity: 'units' | 'macs' | 'params' | 'bytes'
+  readonly quantity: 'units' | 'macs' | 'params' | 'bytes' | 'latency'
   /** Units that go, or what may be left of a cost. */
   readonly goal: number
   readonly reached: number
+  /** Of a latency, what the original takes; all three are medians in milliseconds, measured in turns. */
+  readonly original?: number
 }
 
 export const outcomeOf = (
@@ -78,15 +92,23 @@ export const outcomeOf = (
   return outcome('bytes', target.bytes, before.bytes, after.bytes)
 }
 
-const names = { units: 'units', macs: 'MACs', params: 'parameters', bytes: 'bytes' } as const
+/** What a latency came to, the written model and the original timed in turns. */
+export const latencyOutcome = async (latency: Latency, original: Model, pruned: Model): Promise<Outcome> => {
+  const [before = 0, after = 0] = await latenciesOf([original, pruned], { runtime: nodeRuntime })
+  return { quantity: 'latency', goal: goalOf(latency, before), reached: after, original: before }
+}
+
+const names = { units: 'units', macs: 'MACs', params: 'parameters', bytes: 'bytes', latency: 'ms' } as const
 
 /** How near the result came, and what stood in the way where that is more than two per cent. */
-export const outcomeText = ({ quantity, goal, reached }: Outcome, options: PlanOptions): string => {
+export const outcomeText = ({ quantity, goal, reached, original = reached }: Outcome, options: PlanOptions): string => {
   const near =
     quantity === 'units'
       ? `${grouped(reached)} units go of the ${grouped(goal)} asked for`
       : `${grouped(reached)} ${names[quantity]} of the ${grouped(goal)} allowed`
   const share = goal > 0 ? reached / goal : 1
+  if (quantity === 'latency')
+    return `a run takes ${reached.toFixed(3)} ms, the original ${original.toFixed(3)} ms (${percent(reached / original, 1)}); ${goal.toFixed(3)} ms were allowed (measured anew, medians)`
   const off = Math.abs(1 - share) > 0.02
   const { keep = [], maxRatio, roundTo } = options
   const reasons = [
