@@ -5,6 +5,7 @@ import { type Command, helpText, Rejection } from './command.ts'
 import { commands } from './commands/index.ts'
 import { jsonText, makeConsole, type Streams } from './console.ts'
 import { type Interrupt, Interrupted, uninterrupted } from './interrupt.ts'
+import { stage } from './limits/report.ts'
 import { resumingLine } from './quoted.ts'
 import { nearest } from './slips.ts'
 
@@ -73,10 +74,12 @@ export const run = async (
     }
     interrupt.onAsked(() => console.progress('ending after this step; Ctrl-C again ends at once'))
     const document = await Promise.race([interrupt.atOnce, command.run(args, console, interrupt)])
+    stage('end')
     console.clear()
     if (json) stdout.write(`${jsonText(document)}\n`)
     return 0
   } catch (error) {
+    stage('end')
     console.clear()
     if (error instanceof Interrupted) {
       const next = resumes(name, args) ? `; to go on: ${resumingLine(argv)}` : ''

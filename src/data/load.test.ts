@@ -138,6 +138,7 @@ test.each<[string, string, RegExp]>([
   ['a missing label', 'a,label\n1, ', /line 2: the label is missing/],
   ['an open quote', 'a,label\n"1,0\n2,1', /line 2: a quote is never closed/],
   ['rows after a quoted line break', '"a\nb",label\n1,0\nx,1', /line 4: 'x'/],
+  ['two columns of answers of one name', 'a,y1,y2,y1 \n1,2,3,4', /columns of answers are called 'y1'/],
 ])('tables with %s are refused by line', (_, text, message) => {
   expect(() => parseTable(text, 't.csv')).toThrow(message)
   expect(() => parseTable(text, 't.csv')).toThrow(/t\.csv/)

@@ -5,7 +5,7 @@ import type { Limits } from './limits.ts'
 export type Report =
   /** Its flags, once they are read. */
   | { readonly limits: Limits }
-  /** What it does now; under 'train' no limit counts but one of memory that was asked for. */
+  /** What it does now; under 'train' no limit counts but one of memory that was asked for, under 'end' only that of silence. */
   | { readonly stage: string }
   /** That it goes on. */
   | { readonly alive: true }

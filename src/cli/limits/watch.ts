@@ -60,6 +60,8 @@ export const watch = (child: ChildProcess, first: Limits): Watch => {
     if (stage === 'train') alive = now
     const { seconds, silence, memory } = limits
     const most = memory ?? (stage === 'train' ? undefined : share)
+    // Its outcome is known and being printed: a second one would contradict it.
+    if (stage === 'end' && now - alive <= silence * 1000) return
     if (seconds !== undefined && spent > seconds * 1000) exceed('time', seconds)
     else if (now - alive > silence * 1000) exceed('silence', silence)
     else if (most !== undefined && readMemory() > most) exceed('memory', most)

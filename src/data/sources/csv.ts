@@ -82,12 +82,12 @@ export const parseTable = (
     }
   }
   const x = float32([samples.length, columns - answers.size], values)
-  if (answers.size > 1)
-    return {
-      x,
-      y: float32([samples.length, answers.size], labels.map(Number)),
-      classes: several.map((i) => first.fields[i]!.trim()),
-    }
+  if (answers.size > 1) {
+    const classes = several.map((i) => first.fields[i]!.trim())
+    const twice = classes.find((name, i) => classes.indexOf(name) !== i)
+    if (twice !== undefined) throw fail(`two columns of answers are called '${twice}'`, first.line)
+    return { x, y: float32([samples.length, answers.size], labels.map(Number)), classes }
+  }
   const classes = labels.every(isNumber) ? undefined : [...new Set(labels)].sort()
   const numberOf = new Map(classes?.map((name, i) => [name, i]))
   const numbers = labels.map((name) => numberOf.get(name) ?? Number(name))
