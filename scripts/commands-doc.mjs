@@ -55,7 +55,7 @@ const parts = [
       'One target: `--ratio`, `--macs`, `--params`, `--bytes`, `--latency`, or `--best LAYER=N`. `--dry-run` only says what would go; `--retrain` with `--data` trains what is left, in `--steps` rounds.',
     lines: [
       'prune seed/model.onnx --macs 0.5 --dry-run',
-      'prune seed/model.onnx --ratio 0.5 --out half.onnx --plan half.json --verify',
+      'prune seed/model.onnx --ratio 0.5 --out half.onnx --plan half.json',
     ],
   },
   {
