@@ -207,7 +207,7 @@ describe('fine-tuning on a folder of pictures', () => {
     [['--teacher', 'frozen/model.onnx', '--temperature', '2', '--teacher-share', '0.5']],
     [['--teacher', 'frozen/model.onnx', '--loss', 'kl']],
   ])('with %j', async (more) => {
-    const run = await json<Run>(folder, ['train', 'net.onnx', ...fine, ...more, '--out', 'more'])
+    const run = await json<Run>(folder, ['train', 'net.onnx', ...fine, ...more, '--out', 'more', '--overwrite'])
     expect(Number.isFinite(run.loss)).toBe(true)
   })
 })
@@ -256,7 +256,19 @@ describe('pictures and masks changed at random', () => {
         ['y', int64([8, 6, 6], y.fill(1n))],
       ]),
     )
-    const plain = ['train', 'pixels.onnx', '--data', 'npz:plain.npz', '--epochs', '1', '--batch', '2', '--out', 'plain']
+    const plain = [
+      'train',
+      'pixels.onnx',
+      '--data',
+      'npz:plain.npz',
+      '--epochs',
+      '1',
+      '--batch',
+      '2',
+      '--overwrite',
+      '--out',
+      'plain',
+    ]
     expect((await espalier(folder, [...plain, '--augment', 'flip'])).code).toBe(0)
     const { stderr } = await espalier(folder, [...plain, ...augment])
     expect(stderr).toContain('--ignore-index')
@@ -403,7 +415,9 @@ describe('a graph that makes its own loss', () => {
     const { stdout } = await espalier(folder, ['train', 'copy.onnx', ...own.slice(2), '--epochs', '4', '--out', 'copy'])
     expect(stdout).not.toContain('accuracy')
     expect(Number(/step 12 .* test loss: ([\d.]+)/.exec(stdout)?.[1])).toBeLessThan(0.05)
-    expect((await json<Run>(folder, ['train', 'copy.onnx', ...own.slice(2), '--out', 'copy'])).accuracy).toBeNull()
+    expect(
+      (await json<Run>(folder, ['train', 'copy.onnx', ...own.slice(2), '--out', 'copy', '--overwrite'])).accuracy,
+    ).toBeNull()
     const compared = await espalier(folder, [
       'compare',
       'copy/model.onnx',

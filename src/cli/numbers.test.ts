@@ -126,7 +126,7 @@ describe('numbers to meet', () => {
     ['two.onnx', 'csv:two.csv', ['--loss', 'mse']],
     ['one.onnx', 'csv:two.csv', ['--loss', 'mse', '--new-head']],
   ])('%s learns %s with %j', async (model, data, more) => {
-    const run = await json<Run>(folder, trained(model, data, ...more, '--out', 'run'))
+    const run = await json<Run>(folder, trained(model, data, ...more, '--out', 'run', '--overwrite'))
     expect(run.accuracy).toBeNull()
     expect(run.explained).toBeGreaterThan(0.95)
   })
