@@ -12,6 +12,9 @@ const job: Job = JSON.parse(process.argv[2] ?? '')
 const target = targets.find(({ name }) => name === job.target)
 if (!target) throw new Error(`there is no target '${job.target}'`)
 
+// Nobody would hear of anything any more.
+process.on('disconnect', () => process.exit(1))
+
 const report = (message: Report) =>
   new Promise<void>((done) => {
     if (process.send) process.send(message, () => done())
