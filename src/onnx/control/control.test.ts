@@ -124,4 +124,42 @@ describe('control flow whose course is known is unfolded', () => {
     )
     expect((await unfolded(model)).operators).toEqual(['Concat'])
   })
+
+  test.each([11, 12, 13, 17])(
+    'what every step gives is stacked, and what it reads is split, as opset %i writes it',
+    async (opset) => {
+      const rows = [{ name: 'row', type: 'float32' as const }]
+      const twice = graphOf([makeNode('Add', ['row', 'row'], ['sum'])], values('sum'), { inputs: rows })
+      const counted = graphOf(
+        [makeNode('Identity', ['go'], ['goes']), makeNode('Add', ['x', 'x'], ['round'])],
+        [{ name: 'goes', type: 'bool' }, ...values('round')],
+        {
+          inputs: [
+            { name: 'i', type: 'int64', dims: [] },
+            { name: 'go', type: 'bool', dims: [] },
+          ],
+        },
+      )
+      const nodes = [
+        makeNode('Scan', ['x'], ['rows'], { body: subgraph(twice), num_scan_inputs: 1 }),
+        makeNode('Loop', ['rounds', 'true'], ['rounded'], { body: subgraph(counted) }),
+        makeNode('Add', ['rounded', 'rows'], ['y']),
+      ]
+      const model = modelOf(
+        nodes,
+        new Map([
+          ['rounds', int64([], [2])],
+          ['true', bool([], [true])],
+        ]),
+      )
+      model.opsets.set('', opset)
+      const copy = copyModel(model)
+      const constant = (name: string) => copy.graph.initializers.get(name)
+      unrollControl(knownOf(copy, { types: new Map([['x', { type: 'float32', dims: [4, 2] }]]), constant }))
+      const operators = copy.graph.nodes.map(({ opType }) => opType)
+      expect(operators).toEqual(expect.arrayContaining(['Split', 'Squeeze', 'Unsqueeze']))
+      expect(operators.filter((name) => /Loop|Scan/.test(name))).toEqual([])
+      expect(await outputOf(copy)).toEqual(await outputOf(model))
+    },
+  )
 })

@@ -3,6 +3,7 @@ import { GraphBuilder } from '../builder.ts'
 import { constantOf } from '../graph.ts'
 import { graphOf, intOf, intsOf, makeNode, nodeLabel } from '../node.ts'
 import type { Graph, Node } from '../types.ts'
+import { splitInto, squeezed, unsqueezed } from './axes.ts'
 import { aliases, instantiate } from './instantiate.ts'
 import type { Known, Rewrite } from './types.ts'
 
@@ -44,8 +45,7 @@ const tooLong = (body: Graph, steps: number) => steps > most.steps || steps * bo
 const stacked = (known: Known, values: readonly string[], axis: number, output: string): Node[] => {
   const nodes: Node[] = []
   const b = new GraphBuilder(known.graph, known.fresh('stack'), nodes)
-  const axes = known.add(int64([1], [axis]))
-  const apart = values.map((value) => b.op('Unsqueeze', [value, axes]))
+  const apart = values.map((value) => unsqueezed(b, known, value, axis))
   return [...nodes, makeNode('Concat', apart, [output], { axis })]
 }
 
@@ -106,13 +106,12 @@ const scan: Rewrite = (node, known) => {
 
   const nodes: Node[] = []
   const b = new GraphBuilder(known.graph, known.fresh('scan'), nodes)
-  const ones = known.add(int64([steps], Array(steps).fill(1)))
+  const ones: number[] = Array(steps).fill(1)
   const slices = scanned.map((name, i) => {
     const axis = inputAxes[i]!
-    const pieces = steps === 1 ? [name] : b.ops('Split', [name, ones], steps, { axis })
-    const at = known.add(int64([1], [axis]))
-    const squeezed = pieces.map((piece) => b.op('Squeeze', [piece, at]))
-    return directions[i] === 1 ? squeezed.reverse() : squeezed
+    const pieces = steps === 1 ? [name] : splitInto(b, known, name, ones, axis)
+    const each = pieces.map((piece) => squeezed(b, known, piece, axis))
+    return directions[i] === 1 ? each.reverse() : each
   })
   let carried = node.inputs.slice(0, states)
   const made: string[][] = []

@@ -3,6 +3,7 @@ import { GraphBuilder } from '../builder.ts'
 import { readsOf } from '../graph.ts'
 import { graphOf, intOf, makeNode, nodeLabel } from '../node.ts'
 import type { Graph, Node } from '../types.ts'
+import { splitInto, squeezed, unsqueezed } from './axes.ts'
 import { aliases, instantiate } from './instantiate.ts'
 import type { Known } from './types.ts'
 
@@ -137,9 +138,9 @@ const splitUp = (node: Node, known: Known, parts: Map<string, Parts>): readonly 
       : Array.from({ length: Math.ceil(size / piece) }, (_, i) => Math.min(piece, size - i * piece))
   const nodes: Node[] = []
   const b = new GraphBuilder(known.graph, known.fresh('sequence'), nodes)
-  const pieces = sizes.length === 1 ? [x] : b.ops('Split', [x, b.ints(sizes)], sizes.length, { axis })
+  const pieces = sizes.length === 1 ? [x] : splitInto(b, known, x, sizes, axis)
   const squeezes = !split && intOf(node, 'keepdims', 1) === 0
-  parts.set(node.outputs[0]!, squeezes ? pieces.map((one) => b.op('Squeeze', [one, b.ints([axis])])) : pieces)
+  parts.set(node.outputs[0]!, squeezes ? pieces.map((one) => squeezed(b, known, one, axis)) : pieces)
   return [...nodes, node]
 }
 
@@ -148,7 +149,7 @@ const joined = (node: Node, known: Known, list: readonly string[]): readonly Nod
   const b = new GraphBuilder(known.graph, known.fresh('sequence'), nodes)
   const axis = intOf(node, 'axis', 0)
   const fresh = intOf(node, 'new_axis', 0) === 1
-  const pieces = fresh ? list.map((one) => b.op('Unsqueeze', [one, b.ints([axis])])) : list
+  const pieces = fresh ? list.map((one) => unsqueezed(b, known, one, axis)) : list
   return [...nodes, makeNode('Concat', pieces, node.outputs, { axis })]
 }
 

@@ -107,11 +107,11 @@ const rolled: FreeStep = (s) => {
   const x = s.takeImage()
   if (!x) return
   const axis = 2 + s.below(2)
-  const by = s.net.div(s.net.size(x.name, s.pick([axis, axis, 2])), 2)
-  // The shift may be longer than the axis only where it is another axis'.
-  const [own, shift] = [x.sides[axis - 2]!, x.sides[0]]
-  const fits = axis === 2 || own.every((n, run) => shift[run]! >> 1 <= n)
-  if (fits) s.image(roll(s.net, x.name, axis, by), x.channels, x.sides)
+  const own = x.sides[axis - 2]!
+  // By half of its own size, or of the height where that is never more than there is.
+  const fits = own.every((n, run) => x.sides[0][run]! >> 1 <= n)
+  const by = s.net.div(s.net.size(x.name, fits ? s.pick([axis, 2]) : axis), 2)
+  s.image(roll(s.net, x.name, axis, by), x.channels, x.sides)
 }
 
 const windowed: FreeStep = (s) => {
