@@ -157,6 +157,8 @@ export const trainingFrom = async (
     ...(augmentation && { augment: { with: augmentation, seed } }),
     ...{ runtime: nodeRuntime, threads, data, recipe, epochs, batch, accumulate, seed, loss, trainable, recompute },
     mode: values.bn === 'frozen' ? 'eval' : 'train',
+    // Who interrupts a command waits for it.
+    evaluateStopped: false,
     ...(targetsOf && { targetsOf }),
     open: async (m, given, example) => {
       const options = { ...given, shards: threads }

@@ -48,8 +48,10 @@ export type TrainOptions = Omit<EngineOptions, 'output'> & {
   readonly recalibrate?: boolean
   /** Asks the optimizer's links for telemetry every so many steps; 0, never. */
   readonly telemetryEvery?: number
-  /** Ends the run after the step under way, with a checkpoint and no further evaluation. */
+  /** Ends the run after the step under way, with a checkpoint. */
   readonly signal?: AbortSignal
+  /** Whether a run that the signal ends is evaluated before it returns; default true. */
+  readonly evaluateStopped?: boolean
 }
 
 /** Everything a run needs to go on exactly where it was. */
@@ -161,14 +163,14 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
       emit({ type: 'checkpoint', step, path: lastCheckpoint })
     }
     const { signal } = options
-    const evaluateNow = async (samples?: number, of = modelNow()) => {
+    const evaluateNow = async (samples?: number, of = modelNow(), until = signal) => {
       if (!test) return undefined
       const found = await evaluate(of, test, {
         runtime: options.runtime,
         loss: objective.name,
         ...(options.threads && { threads: options.threads }),
         ...(samples && { samples }),
-        ...(signal && { signal }),
+        ...(until && { signal: until }),
       })
       const { predictions: _, ...rest } = found
       emit({ type: 'evaluation', step, epoch: epochNow(), trainLoss: loss, ...rest })
@@ -224,8 +226,11 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
     const changed = step !== (resumed?.step ?? 0) || evaluationDue !== (resumed?.evaluationDue ?? false)
     if (changed) await checkpoint()
     const stopped = finished === undefined
+    const evaluatedStopped = stopped && (options.evaluateStopped ?? true)
+    const last = evaluatedStopped
+      ? await evaluateNow(undefined, modelNow(), new AbortController().signal)
+      : finished?.last
     emit({ type: 'end', step, seconds: clock.seconds(), stopped })
-    const { last } = finished ?? {}
     return {
       model: finished?.model ?? modelNow(),
       state: stateNow(),
