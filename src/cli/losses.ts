@@ -188,6 +188,11 @@ const classWeightsFrom = async (text: string, data: Dataset, outputs: number): P
         remedy: 'give a number for each class',
       },
     )
+  if (!data.targets && !data.labels.some((label) => label !== data.ignore && (weights[label] ?? 1) > 0))
+    throw new UsageError('the class weights of all classes that have samples are 0', {
+      place: { value: '--class-weights' },
+      remedy: 'give those that count a weight above 0',
+    })
   return weights
 }
 

@@ -30,6 +30,11 @@ test.each<[string, Partial<DatasetOptions>, RegExp]>([
   ['a label that is not a number', { labels: [0, Number.NaN, 1] }, /label of sample 1 is NaN/],
   ['a huge label', { labels: [0, 1, 2 ** 40] }, /label of sample 2 is 1099511627776/],
   ['an empty class', { labels: [0, 2, 0] }, /class 1 of 3 has no sample/],
+  [
+    'labels that are no numbers of classes',
+    { labels: [0, 1e6, 2e9] },
+    /the label of sample 2 is 2000000000 and there are 3 samples/,
+  ],
   ['NaN pixels', { inputs: Float32Array.of(0, 0, 0, Number.NaN, 0, 0) }, /sample 1 holds the value NaN/],
 ])('%s is refused, naming the file', (_, changes, message) => {
   const make = () => dataset({ ...options, file: 'toy.npz', ...changes })

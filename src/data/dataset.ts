@@ -43,7 +43,8 @@ export const dataset = (options: DatasetOptions): Dataset => {
       'give as many samples as labels',
     )
   if (size === 0) throw fail('there are no samples', 'give at least one')
-  const classes = namesOf(options.classes ?? (targets ? (targetDims[0] ?? 1) : highest(labels, ignore) + 1))
+  const named = options.classes ?? (targets ? (targetDims[0] ?? 1) : classesOf(options, fail))
+  const classes = namesOf(named)
   if (targets) checkTargets(targets, targetDims, fail, options.labelsFile)
   else checkLabels(options, classes.length, fail)
   if (inputs instanceof Float32Array) {
@@ -102,10 +103,20 @@ const checkLabels = (options: DatasetOptions, classes: number, fail: Fail) => {
 const namesOf = (classes: number | readonly string[]) =>
   typeof classes === 'number' ? Array.from({ length: classes }, (_, i) => String(i)) : classes
 
-const highest = (labels: ArrayLike<number>, ignore: number | undefined) => {
-  let most = 0
-  // A label past 2^20 is no class number; the check of each label says so.
-  for (let i = 0; i < labels.length; i++)
-    if (labels[i]! > most && labels[i]! < 2 ** 20 && labels[i] !== ignore) most = labels[i]!
-  return Math.floor(most)
+/** One more than the highest label, where so many classes can each have a sample. */
+const classesOf = ({ labels = [], labelDims = [], ignore, labelsFile }: DatasetOptions, fail: Fail): number => {
+  let [most, sample] = [0, 0]
+  // Of pixels, a label past 2^20 is no class number; the check of each label says so.
+  const limit = sizeOf(labelDims) > 1 ? 2 ** 20 : Number.POSITIVE_INFINITY
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i]!
+    if (label > most && label < limit && label !== ignore && Number.isInteger(label)) [most, sample] = [label, i]
+  }
+  if (sizeOf(labelDims) === 1 && most > 2 * labels.length + 1000)
+    throw fail(
+      `the label of sample ${sample} is ${most} and there are ${labels.length} samples: most classes would have none`,
+      'number the classes from 0 without gaps, or say which label does not count (--ignore-index); numbers to be met go with --loss mse, huber or bce',
+      labelsFile,
+    )
+  return most + 1
 }

@@ -1,5 +1,5 @@
-import { lossNamed } from '../autodiff/index.ts'
-import { EspalierError, int64, random, sizeOf, UsageError } from '../base/index.ts'
+import { type Loss, lossNamed } from '../autodiff/index.ts'
+import { EspalierError, int64, numbersOf, random, sizeOf, UsageError } from '../base/index.ts'
 import { type Augment, type Batch, type BatchesState, batches, type Dataset } from '../data/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { type OptimizerState, parametersOf, type Recipe, restoreState, stateOf } from '../optim/index.ts'
@@ -206,7 +206,7 @@ export const train = async (model: Model, options: TrainOptions): Promise<TrainR
       const lr = optimizer.rate()
       const gathered = await gather(next)
       loss = gathered.loss
-      if (!Number.isFinite(loss)) throw diverged(`the loss is ${loss} at step ${step}`, lastCheckpoint)
+      if (!Number.isFinite(loss)) throw lossless(loss, step, next, objective, lastCheckpoint)
       const telemetry = options.telemetryEvery ? step % options.telemetryEvery === 0 : false
       const moved = optimizer.step(gathered.gradients, { consume: true, telemetry })
       if (!moved.moved) emit({ type: 'skipped', step, reason: moved.reason })
@@ -256,6 +256,30 @@ const restoreWeights = (engine: Engine, name: string, values: Float32Array) => {
 const allFinite = (arrays: Iterable<Float32Array>): boolean => {
   for (const array of arrays) for (const value of array) if (!Number.isFinite(value)) return false
   return true
+}
+
+/** What made a loss infinite or NaN. */
+const lossless = (
+  loss: number,
+  step: number,
+  taken: readonly Batch[],
+  objective: Loss,
+  checkpoint: string | undefined,
+) => {
+  const what = `the loss is ${loss} at step ${step}`
+  const { counts } = objective
+  const empty = counts && taken.some(({ labels }) => !numbersOf(labels).some(counts))
+  if (empty)
+    return new EspalierError(`${what}: no sample of its batch counts, by the class weights or the ignored label`, {
+      remedy: 'give the classes there are weights above 0, or use a larger batch',
+    })
+  // The rate has had no part in a first loss.
+  if (step === 1)
+    return new DivergedError(what, {
+      remedy:
+        'the samples or the weights it begins with are too large or no numbers: check the range of the data and the model’s file, or use another loss',
+    })
+  return diverged(what, checkpoint)
 }
 
 const diverged = (what: string, checkpoint: string | undefined) =>

@@ -30,6 +30,7 @@ const sumOf = (b: GraphBuilder, value: string) => b.op('ReduceSum', [value], { k
 export const crossEntropy = ({ labelSmoothing = 0, classWeights, ignoreIndex }: LossOptions): Rule => ({
   scores: true,
   separable: classWeights === undefined && ignoreIndex === undefined,
+  counts: (label) => label !== ignoreIndex && classWeights?.[label] !== 0,
   targets: (dims) => ({ labels: labelsOf(dims) }),
   build: (b, output, targets, dims) => {
     const labels = targets.labels!
@@ -98,6 +99,7 @@ export const distillation = (options: LossOptions): Rule => {
   return {
     scores: true,
     separable: hard.separable,
+    ...(hard.counts && { counts: hard.counts }),
     targets: (dims) => ({ ...hard.targets(dims), ...soft.targets(dims) }),
     build: (b, output, targets, dims) =>
       b.op('Add', [

@@ -12,6 +12,8 @@ export type Loss = {
    * weighed by its share of the samples. With class weights or an ignored label it is a mean over other weights.
    */
   readonly separable: boolean
+  /** Whether a sample or pixel of this label counts; left out, all do. Where none of a batch does, the loss is 0 ÷ 0. */
+  readonly counts?: (label: number) => boolean
   /** Whether it reads scores, from which it takes the softmax or sigmoid itself. */
   readonly scores: boolean
   /** The value of the network that is the loss itself; left out, the loss is made of the network's output. */

@@ -77,7 +77,13 @@ export const prune = command({
           : await latencyOutcome(latencyFrom(latency), model, result.model)
       if (target) {
         console.say()
-        console.say(outcomeText(target, options))
+        console.say(
+          outcomeText(
+            target,
+            options,
+            groups.every(({ size, kept }) => kept === size),
+          ),
+        )
       }
       if (values.absorb) sayAbsorbed(plan, result.left ?? [], console)
       const proof = await prove?.(plan, analysis)

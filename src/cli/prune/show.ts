@@ -100,8 +100,12 @@ export const latencyOutcome = async (latency: Latency, original: Model, pruned: 
 
 const names = { units: 'units', macs: 'MACs', params: 'parameters', bytes: 'bytes', latency: 'ms' } as const
 
-/** How near the result came, and what stood in the way where that is more than two per cent. */
-export const outcomeText = ({ quantity, goal, reached, original = reached }: Outcome, options: PlanOptions): string => {
+/** How near the result came, and what stood in the way where that is more than two per cent; `nothing` where no unit goes. */
+export const outcomeText = (
+  { quantity, goal, reached, original = 0 }: Outcome,
+  options: PlanOptions,
+  nothing: boolean,
+): string => {
   const near =
     quantity === 'units'
       ? `${grouped(reached)} units go of the ${grouped(goal)} asked for`
@@ -109,6 +113,11 @@ export const outcomeText = ({ quantity, goal, reached, original = reached }: Out
   const share = goal > 0 ? reached / goal : 1
   if (quantity === 'latency')
     return `a run takes ${reached.toFixed(3)} ms, the original ${original.toFixed(3)} ms (${percent(reached / original, 1)}); ${goal.toFixed(3)} ms were allowed (measured anew, medians)`
+  // A target that is met before anything goes.
+  if (nothing && (quantity === 'units' ? goal === 0 : reached <= goal))
+    return quantity === 'units'
+      ? 'nothing goes: a ratio of 0 removes no unit'
+      : `nothing has to go: the model has ${grouped(reached)} ${names[quantity]}, and ${grouped(goal)} are allowed`
   const off = Math.abs(1 - share) > 0.02
   const { keep = [], maxRatio, roundTo } = options
   const reasons = [

@@ -32,3 +32,12 @@ test('what was reached is measured anew and printed, in JSON too', async () => {
   const people = await espalier(folder, args)
   expect(people.stdout).toMatch(/a run takes [\d.]+ ms, the original [\d.]+ ms .*2000.000 ms were allowed/)
 })
+
+test('a target that is met before anything goes is said to be', async () => {
+  const said = async (...target: string[]) =>
+    (await espalier(folder, ['prune', 'seed-cnn.onnx', '--dry-run', ...target])).stdout
+  expect(await said('--ratio', '0')).toContain('nothing goes: a ratio of 0 removes no unit')
+  expect(await said('--macs', '1e12')).toMatch(
+    /nothing has to go: the model has 2 838 080 MACs, and 1 000.* are allowed/,
+  )
+})
